@@ -1,0 +1,241 @@
+/* The store: where a ledger lives, and the one way to read and change it. */
+#ifndef GRID_STORE_H
+#define GRID_STORE_H
+
+#include "grid/event.h"
+
+/*
+ * The calling sequence
+ * ====================
+ *
+ * A ledger is read and changed in transactions, and in no other way:
+ *
+ *     struct grid_store *store;
+ *     grid_store_open(&options, &store, err);
+ *     grid_store_transact(store, GRID_WRITE, decide, &context, &commit, err);
+ *     grid_store_close(store);
+ *
+ * grid_store_transact begins a transaction of the driver, and calls `decide` with it:
+ *
+ *     static int decide(struct grid_tx *tx, void *context, struct grid_error *err)
+ *     {
+ *         clear what an earlier run of this function left in *context;
+ *         look: grid_tx_now, _find, _boosts, _events;
+ *         decide; on a refusal: return grid_error_set(err, GRID_EREFUSED, ...);
+ *         grid_tx_put_boost(tx, was, now, GRID_EVENT_..., at, reason, err);
+ *         return 0;
+ *     }
+ *
+ * Nothing is written while `decide` runs. What it puts goes into a change-set, which the reads of
+ * the same transaction see; when it returns 0 the driver is given the whole set, once, to commit.
+ * From this follows nearly everything:
+ *
+ *   - A `decide` that fails changes nothing. A refusal leaves no trace.
+ *   - GRID_READ is the same without the commit: the set is dropped. This is --dry-run, and it is
+ *     how readers apply the rule that what has ended no longer counts.
+ *   - A set without changes is not committed: a command that changes nothing writes nothing.
+ *   - A driver that locks runs `decide` once. A driver that does not may find at the commit that
+ *     another writer was faster; it says ECONFLICT, the set is emptied, and `decide` runs again on
+ *     the new state. So `decide` clears its result first, and takes time, revision and tokens from
+ *     the transaction, ids from its context (the same in each run), and nothing from outside.
+ *
+ * The outcome of a commit is one of three. 0: it is durable. GRID_EUNKNOWN: it may have been made
+ * (the reply was lost, or the last step of making it durable failed); the context holds the result
+ * that it then has. Any other code: nothing happened.
+ *
+ * Revisions and tokens: each commit has a revision above all earlier ones, in whichever order
+ * files were lost, restored or put back. A transaction that hands out n tokens commits as the last
+ * of them, so that tokens need no counter of their own and rise as revisions do.
+ */
+
+enum grid_mode {
+    GRID_READ, /* a snapshot; what `decide` puts is dropped */
+    GRID_WRITE, /* alone, or the commit notices that it was not */
+    GRID_TIDY /* as GRID_WRITE, if nobody else is writing (ETIMEOUT at once), and without notes */
+};
+
+/* A note on the way: something that a person should know, though it is no failure. `text` is one
+ * line, lower case, gone after the call. */
+enum grid_note_level { GRID_NOTE_WARNING, GRID_NOTE_INFO, GRID_NOTE_VERBOSE };
+typedef void (*grid_note_fn)(void *context, enum grid_note_level level, const char *text);
+
+/* How to open a store. Strings belong to the caller and are copied. */
+struct grid_store_options {
+    const char *url;         /* "file:DIR" or a path with a '/'; "memory:NAME" (tests) */
+    const char *actor;       /* "user@host", written into events */
+    int64_t lock_timeout_us; /* how long a writer waits for its turn; 0: not at all */
+    int keep_generations;    /* earlier states to keep; 0: the default, 5 */
+    bool peek;               /* never lock, never write, never repair: completion */
+    grid_note_fn note;       /* may be NULL */
+    void *note_context;
+};
+
+struct grid_store;
+struct grid_tx;
+
+/* What a transaction came to. */
+struct grid_commit {
+    bool committed;   /* something was to be written, and was (or GRID_EUNKNOWN was returned) */
+    int64_t revision; /* of the ledger now */
+    int64_t now_us;   /* the time of the decision */
+    size_t changes;   /* in the set, committed or dropped */
+};
+
+/* Runs inside a transaction; see above. Returns 0, or a negative code with err set. */
+typedef int (*grid_decide_fn)(struct grid_tx *tx, void *context, struct grid_error *err);
+
+/*
+ * Opens the store that options->url names. Opening creates nothing and may read nothing: the
+ * first transaction does. *ret is the caller's, for grid_store_close. EUSAGE: an unknown scheme or
+ * a bad URL; EIO: a server cannot be reached; ENOMEM.
+ */
+int grid_store_open(const struct grid_store_options *options, struct grid_store **ret,
+                    struct grid_error *err);
+void grid_store_close(struct grid_store *store);
+
+/*
+ * Runs `decide` in a transaction, as above. `ret` (may be NULL) is filled on success and with
+ * EUNKNOWN. Errors: those of `decide`; ETIMEOUT: the lock, or one lost race after the other for
+ * lock_timeout_us; ECORRUPT: damaged, and nothing to go back to; EIO; EUNKNOWN; ENOMEM.
+ */
+int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_decide_fn decide,
+                        void *context, struct grid_commit *ret, struct grid_error *err);
+
+/* --- inside a transaction ----------------------------------------------------------------- */
+
+/* The store's clock at the beginning, the same for the whole transaction. */
+int64_t grid_tx_now(const struct grid_tx *tx);
+
+/* The revision that was read; 0: an empty ledger. */
+int64_t grid_tx_revision(const struct grid_tx *tx);
+
+/* A fencing token above every one handed out before. */
+int64_t grid_tx_token(struct grid_tx *tx);
+
+/* Streams the boosts that match, own changes included. Returns 0, or what `fn` stopped it with. */
+int grid_tx_boosts(struct grid_tx *tx, const struct grid_boost_filter *filter, grid_boost_fn fn,
+                   void *context, struct grid_error *err);
+
+/* Streams the events that match, newest first, those of own changes included. Same returns. */
+int grid_tx_events(struct grid_tx *tx, const struct grid_event_filter *filter, grid_event_fn fn,
+                   void *context, struct grid_error *err);
+
+/*
+ * The boost with this id, or the one whose id begins with it (4 or more bytes; an id that is equal
+ * wins over ids that begin so). One that has ended is looked for in the events when no living one
+ * matches; its `ended` and `ended_us` say how and when.
+ * ENOTFOUND; ECONFLICT: several begin so, the message names them; EUSAGE: fewer than 4 bytes.
+ */
+int grid_tx_find(struct grid_tx *tx, const char *id, struct grid_boost *ret,
+                 struct grid_error *err);
+
+/*
+ * Changes one boost. `was` NULL: a new one; `now` NULL: it ends (and leaves the ledger; the event
+ * keeps it as `was` says). `at_us` is when it happened, `reason` may be NULL. With
+ * GRID_EVENT_QUIET no event is written. The values are copied. ENOMEM.
+ */
+int grid_tx_put_boost(struct grid_tx *tx, const struct grid_boost *was,
+                      const struct grid_boost *now, enum grid_event_kind event, int64_t at_us,
+                      const char *reason, struct grid_error *err);
+
+/*
+ * Asks for `fn` to be called once the transaction is over and nothing failed (or with EUNKNOWN),
+ * with the change-set that was committed, or dropped in GRID_READ. Called outside the lock. The
+ * last call in a run of `decide` counts.
+ */
+struct grid_changes;
+typedef int (*grid_after_fn)(void *context, const struct grid_changes *changes,
+                             struct grid_error *err);
+void grid_tx_after(struct grid_tx *tx, grid_after_fn fn, void *context);
+
+/* --- looking after a store ---------------------------------------------------------------- */
+
+enum grid_severity { GRID_FACT, GRID_WARNING, GRID_DAMAGE };
+
+/* One thing that a check found, or a fact about the store. Strings are gone after the call. */
+struct grid_finding {
+    enum grid_severity severity;
+    const char *subject; /* "revision", "state", "record 3", "generation 17" */
+    const char *text;
+};
+typedef int (*grid_finding_fn)(void *context, const struct grid_finding *finding,
+                               struct grid_error *err);
+
+enum grid_check_flag {
+    GRID_CHECK_REPAIR = 1,      /* mend what can be mended without loss */
+    GRID_CHECK_ACCEPT_LOSS = 2, /* and go on with what is left where something is lost */
+};
+
+/* Looks at everything and reports each finding; with GRID_CHECK_REPAIR mends it under the lock.
+ * Returns 0 when the ledger is sound (now). ECORRUPT: it is not, or only with a loss that was not
+ * accepted; others as grid_store_transact. */
+int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn fn, void *context,
+                     struct grid_error *err);
+
+/* --- what a driver is --------------------------------------------------------------------- */
+
+/* What a driver's transaction begins with. */
+struct grid_head {
+    int64_t now_us;   /* the store's clock, never before the last commit's (within 5 minutes) */
+    int64_t revision; /* the highest ever known, though the state itself may be older */
+};
+
+/* One change, in the order in which they were made. */
+struct grid_change {
+    enum grid_event_kind event;
+    int64_t at_us;
+    const char *reason;   /* "" when there is none; the change-set's */
+    bool has_was, has_now;
+    bool superseded;      /* a later change of the same set is about the same boost */
+    struct grid_boost was, now;
+};
+
+/* The change-set: `count` changes, read one at a time. */
+size_t grid_changes_count(const struct grid_changes *changes);
+void grid_changes_get(const struct grid_changes *changes, size_t index, struct grid_change *ret);
+int64_t grid_changes_revision(const struct grid_changes *changes); /* that the commit gets */
+int64_t grid_changes_now(const struct grid_changes *changes);      /* the decision's time */
+const char *grid_changes_actor(const struct grid_changes *changes);
+/* The event of change `index`; false: a quiet one, which has none. */
+bool grid_changes_event(const struct grid_changes *changes, size_t index, struct grid_event *ret);
+
+/*
+ * A driver: one table of functions. `db` is its own. The calls of a transaction come between
+ * `begin` and `end`, from one thread, one transaction at a time on a `db`; `end` always follows a
+ * `begin` that succeeded, also after a commit, whatever that returned.
+ *
+ * Records of later kinds (nodes, policy, tickets) come with a read call of their own here and a
+ * kind in struct grid_change; a driver that stores documents keeps those that it does not know.
+ */
+struct grid_store_driver {
+    const char *scheme; /* "file" */
+
+    /* `location` is the URL behind "scheme:". Checks it; need not touch the store. */
+    int (*open)(const char *location, const struct grid_store_options *options, void **ret_db,
+                struct grid_error *err);
+    void (*close)(void *db);
+
+    /* A snapshot; with GRID_WRITE, one that no other writer changes before `end`, or whose commit
+     * notices it. Damage is dealt with here: recovered, or ECORRUPT. ETIMEOUT, EIO. */
+    int (*begin)(void *db, enum grid_mode mode, struct grid_head *ret, struct grid_error *err);
+
+    /* Stream what the snapshot holds; see the filters for what may be left out. Unsound records
+     * are never handed over. Boosts with expires_us <= now are: settling them is the ledger's. */
+    int (*boosts)(void *db, const struct grid_boost_filter *filter, grid_boost_fn fn,
+                  void *context, struct grid_error *err);
+    int (*events)(void *db, const struct grid_event_filter *filter, grid_event_fn fn,
+                  void *context, struct grid_error *err);
+
+    /* All or nothing, and durable when it returns 0. ECONFLICT: another writer was faster, nothing
+     * happened, run again. EUNKNOWN: may have been made. Others: nothing happened. */
+    int (*commit)(void *db, const struct grid_changes *changes, struct grid_error *err);
+
+    /* Gives up the snapshot and the lock. Not committed: nothing happened. */
+    void (*end)(void *db);
+
+    /* As grid_store_check. Outside a transaction. */
+    int (*check)(void *db, unsigned flags, grid_finding_fn fn, void *context,
+                 struct grid_error *err);
+};
+
+#endif

@@ -1,0 +1,134 @@
+/* Dispatch: the one list of verbs, and a call's way from its words to its exit status. */
+#include "cmd/output.h"
+
+#include <assert.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct cmd_verb *const tables[] = {
+    boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_history_verbs, store_verbs,
+};
+
+static const char *const nouns[][2] = {
+    {"boost", "lend, list and return resources"},
+    {"store", "look after the ledger"},
+};
+
+const struct cmd_verb *cmd_verb_at(size_t index)
+{
+    for (size_t i = 0; i < countof(tables); i++)
+        for (const struct cmd_verb *verb = tables[i]; verb->noun; verb++)
+            if (index-- == 0)
+                return verb;
+    return NULL;
+}
+
+const char *cmd_noun_at(size_t index, const char **ret_summary)
+{
+    if (index >= countof(nouns))
+        return NULL;
+    *ret_summary = nouns[index][1];
+    return nouns[index][0];
+}
+
+/* --- what verbs ask of the call ------------------------------------------------------------- */
+
+const char *cmd_value(const struct cmd *cmd, const char *option)
+{
+    for (size_t i = 0; cmd->options[i]; i++)
+        if (strcmp(cmd->options[i]->name, option) == 0)
+            return cmd->values[i];
+    assert(!"an option that the verb does not have");
+    return NULL;
+}
+
+int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char **ret,
+             struct grid_error *err)
+{
+    const char *text = cmd_value(cmd, option);
+    *ret = text;
+    if (!text)
+        return 0;
+    if (!*text)
+        return grid_error_set(err, GRID_EUSAGE, "--%s is empty", option);
+    if (strlen(text) >= size)
+        return grid_error_set(err, GRID_EUSAGE, "--%s is longer than %zu bytes", option, size - 1);
+    if (!text_is_utf8(text, strlen(text)))
+        return grid_error_set(err, GRID_EUSAGE, "--%s is not UTF-8: '%s'", option,
+                              text_shown(text));
+    return 0;
+}
+
+char *cmd_user(char buffer[static GRID_USER_SIZE])
+{
+    const struct passwd *entry = getpwuid(getuid());
+    if (!entry || !text_copy(buffer, GRID_USER_SIZE, entry->pw_name))
+        snprintf(buffer, GRID_USER_SIZE, "%u", (unsigned)getuid());
+    return buffer;
+}
+
+char *cmd_host(char buffer[static GRID_USER_SIZE])
+{
+    buffer[0] = '\0';
+    gethostname(buffer, GRID_USER_SIZE); /* a longer name is cut */
+    buffer[GRID_USER_SIZE - 1] = '\0';
+    return buffer;
+}
+
+int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err)
+{
+    char user[GRID_USER_SIZE], host[GRID_USER_SIZE], actor[2 * GRID_USER_SIZE];
+    snprintf(actor, sizeof(actor), "%s@%s", cmd_user(user), cmd_host(host));
+    struct grid_store_options options = {.url = cmd->settings.store,
+                                         .actor = actor,
+                                         .lock_timeout_us = cmd->settings.lock_timeout_us,
+                                         .keep_generations = cmd->settings.keep_generations,
+                                         .note = output_note,
+                                         .note_context = cmd};
+    return grid_store_open(&options, ret, err);
+}
+
+/* --- a call --------------------------------------------------------------------------------- */
+
+/* What `grid help` and the like print; false: the verb is to run. */
+static bool inform(struct cmd *cmd, const struct grid_error *err)
+{
+    bool lost = err->code && !cmd->verb && !cmd->help;
+    if (cmd->version && !lost)
+        buffer_text(&cmd->out, "grid " GRID_VERSION "\n");
+    else if (!lost && (cmd->help || (!cmd->verb && !err->code)))
+        help_print(cmd);
+    else
+        return false;
+    return true;
+}
+
+static int run(struct cmd *cmd, struct grid_error *err)
+{
+    int rc = option_count(cmd, err);
+    if (rc == 0)
+        rc = config_load(cmd, err);
+    return rc < 0 ? rc : cmd->verb->run(cmd, err);
+}
+
+int cmd_main(struct cmd *cmd, int argc, char **argv)
+{
+    struct grid_error err = {0};
+    const char *hidden = argc > 1 ? argv[1] : "";
+    int rc = 0;
+    if (strcmp(hidden, "__complete") == 0)
+        complete_print(cmd, argc - 2, argv + 2);
+    else if (strcmp(hidden, "__options") == 0)
+        help_options(cmd);
+    else {
+        rc = option_parse(cmd, argc, argv, &err);
+        config_output(cmd); /* an early error is printed as it is asked for */
+        if (inform(cmd, &err))
+            rc = 0;
+        else if (rc == 0)
+            rc = run(cmd, &err);
+    }
+    return output_finish(cmd, rc, &err);
+}

@@ -1,0 +1,154 @@
+/* Notes, errors, and the result: stdout carries nothing else, and is written once, at the end. */
+#include "cmd/output.h"
+#include "util/file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 2048
+
+static bool is_json(const struct cmd *cmd)
+{
+    return cmd->settings.format == FORMAT_JSON || cmd->settings.format == FORMAT_JSONL;
+}
+
+/* One line on stderr, in one write, so that lines of several commands do not mix. */
+static void print_line(struct buffer *line)
+{
+    buffer_text(line, "\n");
+    if (!line->error)
+        (void)file_write_all(STDERR_FILENO, line->data, line->length);
+    buffer_release(line);
+}
+
+/* --- notes --------------------------------------------------------------------------------- */
+
+void output_note(void *context, enum grid_note_level level, const char *text)
+{
+    static const char *const words[] = {"warning", "info", "verbose"};
+    static const char *const prefixes[] = {"warning: ", "note: ", ""};
+    struct cmd *cmd = context;
+    char shown[LINE_MAX_BYTES];
+    if (cmd->silent || (level == GRID_NOTE_INFO && cmd->settings.quiet)
+        || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
+        return;
+    struct buffer line = BUFFER_INIT;
+    if (is_json(cmd)) {
+        struct json json = json_begin(&line, -1);
+        json_open(&json, '{');
+        json_key(&json, "note");
+        json_open(&json, '{');
+        json_key(&json, "level");
+        json_string(&json, words[level]);
+        json_key(&json, "message");
+        json_string(&json, text);
+        json_close(&json, '}');
+        json_close(&json, '}');
+    } else {
+        buffer_format(&line, "grid: %s%s", prefixes[level],
+                      text_printable(text, shown, sizeof(shown)));
+    }
+    print_line(&line);
+}
+
+static void note(struct cmd *cmd, enum grid_note_level level, const char *format, va_list arguments)
+{
+    char text[LINE_MAX_BYTES];
+    vsnprintf(text, sizeof(text), format, arguments);
+    output_note(cmd, level, text);
+}
+
+void output_warning(struct cmd *cmd, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note(cmd, GRID_NOTE_WARNING, format, arguments);
+    va_end(arguments);
+}
+
+void output_info(struct cmd *cmd, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note(cmd, GRID_NOTE_INFO, format, arguments);
+    va_end(arguments);
+}
+
+/* --- errors -------------------------------------------------------------------------------- */
+
+static void print_json_error(const struct grid_error *err, const char *hint)
+{
+    struct buffer line = BUFFER_INIT;
+    struct json json = json_begin(&line, -1);
+    json_open(&json, '{');
+    json_key(&json, "error");
+    json_open(&json, '{');
+    json_key(&json, "status");
+    json_int(&json, grid_code_status(err->code));
+    json_key(&json, "code");
+    json_string(&json, grid_code_word(err->code));
+    json_key(&json, "message");
+    json_string(&json, err->message);
+    if (*hint) {
+        json_key(&json, "hint");
+        json_string(&json, hint);
+    }
+    json_close(&json, '}');
+    json_close(&json, '}');
+    print_line(&line);
+}
+
+/* Messages hold what users and files said; whoever wrote them may have forgotten text_shown. */
+static void print_error(const struct cmd *cmd, const struct grid_error *err)
+{
+    char shown[4 * sizeof(err->message)], where[128] = "";
+    if (err->code == GRID_EUSAGE && !cmd->in_file)
+        help_where(cmd, where, sizeof(where));
+    if (is_json(cmd)) {
+        print_json_error(err, err->hint[0] ? err->hint : where);
+        return;
+    }
+    struct buffer line = BUFFER_INIT;
+    buffer_format(&line, "grid: %s", text_printable(err->message, shown, sizeof(shown)));
+    if (err->hint[0])
+        buffer_format(&line, "\n%s", text_printable(err->hint, shown, sizeof(shown)));
+    if (where[0])
+        buffer_format(&line, "\n%s", where);
+    print_line(&line);
+}
+
+/* --- the result ---------------------------------------------------------------------------- */
+
+/* 0 or an errno value. What a file system says only at the close counts, too. */
+static int write_result(struct buffer *out)
+{
+    int error = out->error;
+    if (!error && out->length > 0)
+        error = file_write_all(STDOUT_FILENO, out->data, out->length);
+    if (close(STDOUT_FILENO) != 0 && !error && out->length > 0)
+        error = errno;
+    return error;
+}
+
+int output_finish(struct cmd *cmd, int rc, struct grid_error *err)
+{
+    int error = write_result(&cmd->out);
+    if (rc >= 0 && error && error != EPIPE)
+        rc = grid_error_errno(err, GRID_EINTERNAL, error, "%s%sthe result could not be printed",
+                              cmd->done, *cmd->done ? ", but " : "");
+    buffer_release(&cmd->out);
+    if (rc >= 0)
+        return 0;
+    print_error(cmd, err);
+    return grid_code_status(rc);
+}
+
+void output_pair(struct cmd *cmd, const char *label, const char *value)
+{
+    char shown[4 * GRID_TEXT_SIZE];
+    if (*value)
+        buffer_format(&cmd->out, "%-12s %s\n", label,
+                      text_printable(value, shown, sizeof(shown)));
+}

@@ -1,0 +1,205 @@
+/* The table: which columns a terminal has room for; libsmartcols lays them out. */
+#include "cmd/output.h"
+#include "util/lazy.h"
+
+#include <langinfo.h>
+#include <libsmartcols/libsmartcols.h>
+#include <locale.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#define BOLD "\033[1m"
+#define YELLOW "\033[33m"
+#define UUID_LENGTH 36
+#define UUID_SHORT 8
+
+LAZY(scols_new_table);
+LAZY(scols_unref_table);
+LAZY(scols_table_new_column);
+LAZY(scols_table_new_line);
+LAZY(scols_table_enable_colors);
+LAZY(scols_table_enable_noheadings);
+LAZY(scols_table_set_termwidth);
+LAZY(scols_table_set_termforce);
+LAZY(scols_column_get_header);
+LAZY(scols_cell_set_color);
+LAZY(scols_line_get_cell);
+LAZY(scols_line_set_data);
+LAZY(scols_print_table_to_string);
+
+static int open_library(struct grid_error *err)
+{
+    static const struct lazy_symbol symbols[] = {
+        LAZY_SYMBOL(scols_new_table),           LAZY_SYMBOL(scols_unref_table),
+        LAZY_SYMBOL(scols_table_new_column),    LAZY_SYMBOL(scols_table_new_line),
+        LAZY_SYMBOL(scols_table_enable_colors), LAZY_SYMBOL(scols_table_enable_noheadings),
+        LAZY_SYMBOL(scols_table_set_termwidth), LAZY_SYMBOL(scols_table_set_termforce),
+        LAZY_SYMBOL(scols_column_get_header),   LAZY_SYMBOL(scols_cell_set_color),
+        LAZY_SYMBOL(scols_line_get_cell),       LAZY_SYMBOL(scols_line_set_data),
+        LAZY_SYMBOL(scols_print_table_to_string),
+    };
+    static void *handle;
+    int rc = lazy_open("libsmartcols.so.1", "libsmartcols1", symbols, countof(symbols), &handle,
+                       err);
+    /* Widths are those of UTF-8, whatever the locale; messages and numbers stay as they are. */
+    if (rc == 0 && (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0))
+        setlocale(LC_CTYPE, "C.UTF-8");
+    return rc;
+}
+
+/* --- what fits ----------------------------------------------------------------------------- */
+
+/* How wide a row may be: the terminal, or without one as wide as it gets. */
+static size_t room(void)
+{
+    struct winsize size = {0};
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
+        return SIZE_MAX;
+    return size.ws_col;
+}
+
+static size_t width_of(const char *text)
+{
+    wchar_t wide[4 * GRID_TEXT_SIZE];
+    size_t count = mbstowcs(wide, text, countof(wide));
+    int width = count < countof(wide) ? wcswidth(wide, count) : -1;
+    return width < 0 ? strlen(text) : (size_t)width;
+}
+
+static bool is_uuid(const char *text)
+{
+    return strlen(text) == UUID_LENGTH && strspn(text, "0123456789abcdef-") == UUID_LENGTH
+           && text[UUID_SHORT] == '-';
+}
+
+/* The cells in order of rows, each with its mark in front; see struct sheet. */
+static const char *next_cell(const char *cell)
+{
+    return cell + strlen(cell) + 1;
+}
+
+struct layout {
+    size_t widths[SHEET_COLUMNS_MAX];
+    bool shown[SHEET_COLUMNS_MAX];
+    bool short_ids;
+};
+
+static void measure(const struct sheet *sheet, struct layout *layout)
+{
+    const char *cell = sheet->text.data;
+    for (size_t i = 0; i < sheet->count; i++)
+        layout->widths[i] = strlen(sheet->columns[i]->name);
+    for (size_t row = 0; row < sheet->rows; row++) {
+        for (size_t i = 0; i < sheet->count; i++, cell = next_cell(cell)) {
+            size_t width = layout->short_ids && is_uuid(cell + 1) ? UUID_SHORT
+                                                                  : width_of(cell + 1);
+            if (width > layout->widths[i])
+                layout->widths[i] = width;
+        }
+    }
+}
+
+static bool fits(const struct sheet *sheet, const struct layout *layout, size_t width)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < sheet->count; i++)
+        sum += layout->shown[i] ? layout->widths[i] + 1 : 0;
+    return sum <= width || sum - 1 <= width;
+}
+
+/* Shortens ids, then drops columns, the least important first, until a row fits. What is left may
+ * still be too wide: it is then broken by the terminal, not cut. */
+static void arrange(const struct sheet *sheet, struct layout *layout)
+{
+    size_t width = room();
+    memset(layout->shown, true, sizeof(layout->shown));
+    if (width == SIZE_MAX)
+        return;
+    measure(sheet, layout);
+    if (fits(sheet, layout, width))
+        return;
+    layout->short_ids = true;
+    measure(sheet, layout);
+    while (!sheet->chosen && !fits(sheet, layout, width)) {
+        size_t least = sheet->count;
+        for (size_t i = 0; i < sheet->count; i++)
+            if (layout->shown[i] && sheet->columns[i]->gives > 0
+                && (least == sheet->count
+                    || sheet->columns[i]->gives > sheet->columns[least]->gives))
+                least = i;
+        if (least == sheet->count)
+            return;
+        layout->shown[least] = false;
+    }
+}
+
+/* --- laying out ---------------------------------------------------------------------------- */
+
+static bool add_columns(const struct sheet *sheet, const struct layout *layout,
+                        struct libscols_table *table)
+{
+    for (size_t i = 0; i < sheet->count; i++) {
+        if (!layout->shown[i])
+            continue;
+        int flags = sheet->columns[i]->flags & COLUMN_RIGHT ? SCOLS_FL_RIGHT : 0;
+        struct libscols_column *column =
+            lazy_scols_table_new_column(table, sheet->columns[i]->name, 0, flags);
+        if (!column || lazy_scols_cell_set_color(lazy_scols_column_get_header(column), BOLD) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool add_lines(const struct sheet *sheet, const struct layout *layout,
+                      struct libscols_table *table)
+{
+    const char *cell = sheet->text.data;
+    for (size_t row = 0; row < sheet->rows; row++) {
+        struct libscols_line *line = lazy_scols_table_new_line(table, NULL);
+        size_t at = 0;
+        for (size_t i = 0; line && i < sheet->count; i++, cell = next_cell(cell)) {
+            char brief[UUID_SHORT + 1];
+            bool shorten = layout->short_ids && is_uuid(cell + 1);
+            if (!layout->shown[i])
+                continue;
+            if (shorten)
+                memcpy(brief, cell + 1, UUID_SHORT), brief[UUID_SHORT] = '\0';
+            if (lazy_scols_line_set_data(line, at, shorten ? brief : cell + 1) != 0
+                || (*cell == '!'
+                    && lazy_scols_cell_set_color(lazy_scols_line_get_cell(line, at), YELLOW)))
+                return false;
+            at++;
+        }
+        if (!line)
+            return false;
+    }
+    return true;
+}
+
+int sheet_table(struct sheet *sheet, struct grid_error *err)
+{
+    if (sheet->rows == 0)
+        return 0;
+    int rc = open_library(err);
+    if (rc < 0)
+        return rc;
+    struct layout layout = {0};
+    grid_auto_free char *text = NULL;
+    struct libscols_table *table = sheet->text.error ? NULL : lazy_scols_new_table();
+    if (table) {
+        arrange(sheet, &layout);
+        lazy_scols_table_enable_colors(table, sheet->cmd->settings.color);
+        lazy_scols_table_enable_noheadings(table, cmd_value(sheet->cmd, "no-headings") != NULL);
+        /* Cells are never cut: no terminal here, only rows as wide as they are. */
+        lazy_scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
+        if (add_columns(sheet, &layout, table) && add_lines(sheet, &layout, table))
+            lazy_scols_print_table_to_string(table, &text);
+        lazy_scols_unref_table(table);
+    }
+    if (!text)
+        return grid_error_set(err, GRID_ENOMEM, "cannot print the table: no memory");
+    buffer_format(&sheet->cmd->out, "%s\n", text);
+    return 0;
+}

@@ -1,0 +1,111 @@
+/* The boost: its state at an instant, the words for it, names of nodes, filters. */
+#include "grid/boost.h"
+
+#include "util/text.h"
+
+#include <string.h>
+
+enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t now_us)
+{
+    if (boost->ended >= GRID_RELEASED)
+        return boost->ended;
+    if (!boost->is_active)
+        return GRID_RELEASED;
+    if (now_us >= boost->expires_us)
+        return GRID_EXPIRED;
+    return now_us < boost->starts_us ? GRID_SCHEDULED : GRID_ACTIVE;
+}
+
+const char *grid_boost_state_name(enum grid_boost_state state)
+{
+    static const char *const names[] = {
+        [GRID_ACTIVE] = "active",   [GRID_SCHEDULED] = "scheduled", [GRID_RELEASED] = "released",
+        [GRID_EXPIRED] = "expired", [GRID_PREEMPTED] = "preempted",
+    };
+    return (size_t)state < countof(names) ? names[state] : "unknown";
+}
+
+static const char *const priorities[] = {
+    [GRID_LOW] = "low",
+    [GRID_NORMAL] = "normal",
+    [GRID_HIGH] = "high",
+    [GRID_CRITICAL] = "critical",
+};
+
+const char *grid_priority_name(enum grid_priority priority)
+{
+    return (size_t)priority < countof(priorities) ? priorities[priority] : "unknown";
+}
+
+static const char *next_priority(void *context, size_t index)
+{
+    (void)context;
+    return index < countof(priorities) ? priorities[index] : NULL;
+}
+
+int grid_priority_parse(const char *text, enum grid_priority *ret, struct grid_error *err)
+{
+    for (size_t i = 0; i < countof(priorities); i++) {
+        if (text_same(text, priorities[i])) {
+            *ret = (enum grid_priority)i;
+            return 0;
+        }
+    }
+    return text_unknown("priority", text, next_priority, NULL, err);
+}
+
+/* What a node name must not hold, or NULL. `*ret_count`: its characters. */
+static const char *fault_of(const char *name, size_t *ret_count)
+{
+    size_t step;
+    *ret_count = 0;
+    for (const char *at = name, *end = name + strlen(name); at < end; at += step) {
+        int32_t code = text_utf8(at, end, &step);
+        if (code < 0)
+            return "is not UTF-8";
+        if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+            return "holds a control character";
+        if (code == '/' || code == ',' || code == '=')
+            return "holds '/', ',' or '='";
+        ++*ret_count;
+    }
+    return NULL;
+}
+
+int grid_node_name_check(const char *name, struct grid_error *err)
+{
+    size_t count;
+    const char *fault = fault_of(name, &count);
+    if (!fault && count == 0)
+        fault = "is empty";
+    else if (!fault && count > GRID_NODE_CHARACTERS)
+        fault = "is longer than 63 characters";
+    else if (!fault && name[0] == '-')
+        fault = "begins with '-'";
+    else if (!fault && strcmp(name, GRID_ANY_NODE) == 0)
+        fault = "stands for whichever node lends, no node can have it";
+    if (!fault)
+        return 0;
+    return grid_error_set(err, GRID_EUSAGE, "node name '%s' %s", text_shown(name), fault);
+}
+
+static bool is(const char *wanted, const char *text)
+{
+    return !wanted || strcmp(wanted, text) == 0;
+}
+
+bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_filter *filter)
+{
+    const char *prefix = filter->id_prefix ? filter->id_prefix : "";
+    return is(filter->boost_id, boost->boost_id)
+           && strncmp(boost->boost_id, prefix, strlen(prefix)) == 0
+           && is(filter->source_node, boost->source_node)
+           && is(filter->target_node, boost->target_node)
+           && is(filter->resource_type, boost->resource_type)
+           && is(filter->owner, boost->owner)
+           && is(filter->request_id, boost->request_id)
+           && is(filter->group_id, boost->group_id)
+           && (filter->ends_before_us == 0 || !boost->is_active
+               || boost->expires_us < filter->ends_before_us)
+           && (!filter->has_priority || boost->priority == filter->priority);
+}

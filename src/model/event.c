@@ -1,0 +1,68 @@
+/* Events: their names, what they end, filters. */
+#include "grid/event.h"
+
+#include "util/text.h"
+
+#include <string.h>
+
+static const char *const names[GRID_EVENT_COUNT] = {
+#define NAME(name, word) [GRID_EVENT_##name] = word,
+    GRID_EVENTS(NAME)
+#undef NAME
+};
+
+const char *grid_event_name(enum grid_event_kind event)
+{
+    return (size_t)event < countof(names) ? names[event] : "unknown";
+}
+
+/* All but QUIET, which no event has that a person could see. */
+static const char *next_event(void *context, size_t index)
+{
+    (void)context;
+    return index + 1 < countof(names) ? names[index + 1] : NULL;
+}
+
+int grid_event_parse(const char *text, enum grid_event_kind *ret, struct grid_error *err)
+{
+    for (size_t i = GRID_EVENT_QUIET + 1; i < countof(names); i++) {
+        if (text_same(text, names[i])) {
+            *ret = (enum grid_event_kind)i;
+            return 0;
+        }
+    }
+    return text_unknown("event", text, next_event, NULL, err);
+}
+
+enum grid_boost_state grid_event_ends(enum grid_event_kind event)
+{
+    return event == GRID_EVENT_RELEASED    ? GRID_RELEASED
+           : event == GRID_EVENT_EXPIRED   ? GRID_EXPIRED
+           : event == GRID_EVENT_PREEMPTED ? GRID_PREEMPTED
+                                           : GRID_ACTIVE;
+}
+
+/* The conditions that look into the event's boost; an event without one fails each of them. */
+static bool boost_matches(const struct grid_event *event, const struct grid_event_filter *filter)
+{
+    if (!filter->node && !filter->owner && !filter->request_id)
+        return true;
+    const struct grid_boost *boost = &event->boost;
+    return event->has_boost
+           && (!filter->node || strcmp(filter->node, boost->source_node) == 0
+               || strcmp(filter->node, boost->target_node) == 0)
+           && (!filter->owner || strcmp(filter->owner, boost->owner) == 0)
+           && (!filter->request_id || strcmp(filter->request_id, boost->request_id) == 0);
+}
+
+bool grid_event_matches(const struct grid_event *event, const struct grid_event_filter *filter)
+{
+    const char *id = filter->boost_id, *prefix = filter->id_prefix ? filter->id_prefix : "";
+    return (!id || strcmp(id, event->boost_id) == 0)
+           && strncmp(event->boost_id, prefix, strlen(prefix)) == 0
+           && (filter->since_us == 0 || event->at_us >= filter->since_us)
+           && (filter->until_us == 0 || event->at_us < filter->until_us)
+           && (filter->newer_than == 0 || event->revision > filter->newer_than)
+           && (!filter->has_event || event->event == filter->event)
+           && boost_matches(event, filter);
+}

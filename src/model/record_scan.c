@@ -1,0 +1,193 @@
+/* The fast path of reading: records in exactly the layout in which we write them to a file. */
+#include "model/record_table.h"
+
+#include <string.h>
+
+/*
+ * Whatever is accepted here, record_parse must accept and read the same (test_record compares the
+ * two); whatever is in doubt returns NULL and takes the long way. No text is looked at twice.
+ */
+
+static bool begins(const char *at, const char *end, const char *text, size_t length)
+{
+    return (size_t)(end - at) >= length && memcmp(at, text, length) == 0;
+}
+
+/* A quoted text without escapes that fits. */
+static const char *scan_text(const char *at, const char *end, char *to, size_t size)
+{
+    if (at == end || *at != '"')
+        return NULL;
+    const char *stop = json_plain(++at, end);
+    size_t length = (size_t)(stop - at);
+    if (stop == end || *stop != '"' || length >= size)
+        return NULL;
+    memcpy(to, at, length);
+    to[length] = '\0';
+    return stop + 1;
+}
+
+static const char *scan_resource(const char *at, const char *end, char *to)
+{
+    at = scan_text(at, end, to, GRID_RESOURCE_SIZE);
+    if (!at || *to < 'A' || *to > 'Z')
+        return NULL;
+    while (*++to)
+        if (!((*to >= 'A' && *to <= 'Z') || (*to >= '0' && *to <= '9') || *to == '_' || *to == '-'))
+            return NULL;
+    return at;
+}
+
+/*
+ * Digits and perhaps a fraction, 15 digits in all: the digits as a whole number are then exact in a
+ * double, so is the power of ten, and one division rounds as strtod would.
+ */
+static const char *scan_amount(const char *at, const char *end, struct grid_boost *boost)
+{
+    static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    const char *start = at, *point = NULL;
+    int64_t mantissa = 0;
+    for (; at < end && at - start <= 16; at++) {
+        if (*at == '.' && !point && at > start)
+            point = at;
+        else if (*at >= '0' && *at <= '9')
+            mantissa = 10 * mantissa + (*at - '0');
+        else
+            break;
+    }
+    ptrdiff_t whole = (point ? point : at) - start, decimals = point ? at - point - 1 : 0;
+    if (whole == 0 || whole + decimals > 15 || (whole > 1 && *start == '0') ||
+        (point && decimals == 0))
+        return NULL;
+    double number = (double)mantissa / tens[decimals];
+    return grid_amount_read(boost->resource_type, number, &boost->amount_u, NULL) < 0 ? NULL : at;
+}
+
+/* Two digits; *wrong is set when they are none. */
+static unsigned two(const char *at, bool *wrong)
+{
+    unsigned tens = (unsigned)(at[0] - '0'), ones = (unsigned)(at[1] - '0');
+    *wrong |= tens > 9 || ones > 9;
+    return 10 * tens + ones;
+}
+
+/* Days from 1970-01-01 to a date; -1: there is no such date from 1970 on. */
+static int64_t days_to(unsigned year, unsigned month, unsigned day)
+{
+    static const unsigned short before[] = {0,   31,  59,  90,  120, 151, 181,
+                                            212, 243, 273, 304, 334, 365};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 ||
+        day > before[month] - before[month - 1] + (unsigned)(leap && month == 2))
+        return -1;
+    unsigned past = year - 1;
+    return (int64_t)past * 365 + past / 4 - past / 100 + past / 400 - 719162 + before[month - 1] +
+           (leap && month > 2) + day - 1;
+}
+
+/* "YYYY-MM-DDTHH:MM:SS.ffffff+00:00" in quotes, from 1970 on, no leap second. */
+static const char *scan_time(const char *at, const char *end, int64_t *to)
+{
+    bool wrong = false;
+    if (end - at < 34 || at[0] != '"' || at[5] != '-' || at[8] != '-' || at[11] != 'T' ||
+        at[14] != ':' || at[17] != ':' || at[20] != '.' || memcmp(at + 27, "+00:00\"", 7) != 0)
+        return NULL;
+    unsigned year = 100 * two(at + 1, &wrong) + two(at + 3, &wrong);
+    int64_t days = days_to(year, two(at + 6, &wrong), two(at + 9, &wrong));
+    unsigned hour = two(at + 12, &wrong), minute = two(at + 15, &wrong);
+    unsigned second = two(at + 18, &wrong);
+    unsigned micro = two(at + 21, &wrong);
+    micro = (100 * micro + two(at + 23, &wrong)) * 100 + two(at + 25, &wrong);
+    if (wrong || days < 0 || hour > 23 || minute > 59 || second > 59)
+        return NULL;
+    *to = ((days * 24 + hour) * 60 + minute) * GRID_MINUTE + second * GRID_SECOND + micro;
+    return at + 34;
+}
+
+static const char *scan_flag(const char *at, const char *end, bool *to)
+{
+    *to = begins(at, end, "true", 4);
+    return *to ? at + 4 : begins(at, end, "false", 5) ? at + 5 : NULL;
+}
+
+/* Only as we write them: in lower case. */
+static const char *scan_priority(const char *at, const char *end, enum grid_priority *to)
+{
+    char text[16];
+    at = scan_text(at, end, text, sizeof text);
+    for (*to = GRID_LOW; at && strcmp(text, grid_priority_name(*to)) != 0; ++*to)
+        if (*to == GRID_CRITICAL)
+            return NULL;
+    return at;
+}
+
+static const char *scan_token(const char *at, const char *end, int64_t *to)
+{
+    const char *start = at;
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return json_integer((struct span){start, (size_t)(at - start)}, to) ? at : NULL;
+}
+
+static const char *scan_member(const struct record_member *member, const char *at, const char *end,
+                               struct grid_boost *boost)
+{
+    void *field = (char *)boost + member->offset;
+    switch (member->kind) {
+    case RECORD_NAME:
+        at = scan_text(at, end, field, member->size);
+        return *(char *)field ? at : NULL;
+    case RECORD_RESOURCE:
+        return scan_resource(at, end, field);
+    case RECORD_AMOUNT:
+        return scan_amount(at, end, boost);
+    case RECORD_END:
+    case RECORD_TEXT:
+        if (begins(at, end, "null", 4))
+            return record_reset(member, boost), at + 4;
+        if (member->kind == RECORD_TEXT)
+            return scan_text(at, end, field, member->size);
+        return scan_time(at, end, field);
+    case RECORD_TIME:
+    case RECORD_START:
+        return scan_time(at, end, field);
+    case RECORD_FLAG:
+        return scan_flag(at, end, field);
+    case RECORD_PRIORITY:
+        return scan_priority(at, end, field);
+    case RECORD_TOKEN:
+        return scan_token(at, end, field);
+    default:
+        return NULL;
+    }
+}
+
+const char *record_scan(const char *at, const char *end, struct grid_boost *ret)
+{
+    const struct record_member *member = record_boost_members;
+    const struct record_member *original_end = member + RECORD_ORIGINAL;
+    const struct record_member *members_end = member + RECORD_MEMBERS;
+    /* The first member has the opening brace where the others have their comma. */
+    if (at == end || *at != '{')
+        return NULL;
+    for (size_t comma = 1; member < original_end; member++, comma = 0) {
+        if (!begins(at + comma, end, member->lead + comma, member->lead_length - comma))
+            return NULL;
+        at = scan_member(member, at + member->lead_length, end, ret);
+        if (!at)
+            return NULL;
+    }
+    for (; member < members_end; member++) {
+        if (at == end || *at != ',' || !begins(at, end, member->lead, member->lead_length)) {
+            record_reset(member, ret);
+            continue;
+        }
+        at = scan_member(member, at + member->lead_length, end, ret);
+        if (!at)
+            return NULL;
+    }
+    ret->ended = GRID_ACTIVE;
+    ret->ended_us = 0;
+    return begins(at, end, "\n    }", 6) ? at + 6 : NULL;
+}

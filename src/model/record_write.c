@@ -1,0 +1,186 @@
+/* Printing boosts and events: new, over the text they were read from, and for users. */
+#include "model/record_table.h"
+
+#include <string.h>
+
+/* Has the member, in both, the same value? */
+static bool same(const struct record_member *member, const void *a, const void *b)
+{
+    const char *left = (const char *)a + member->offset, *right = (const char *)b + member->offset;
+    return member->size > sizeof(int64_t) ? strcmp(left, right) == 0
+                                          : memcmp(left, right, member->size) == 0;
+}
+
+/* Would a record without this member read the same? */
+static bool says_nothing(const struct record_member *member, const struct grid_boost *boost)
+{
+    struct grid_boost blank;
+    if (member->kind <= RECORD_TIME)
+        return false;
+    blank.allocated_us = boost->allocated_us;
+    record_reset(member, &blank);
+    return same(member, boost, &blank);
+}
+
+static void print_time(struct json *json, int64_t time_us)
+{
+    char text[GRID_TIME_SIZE];
+    json_string_or_null(json, time_us == GRID_NEVER ? NULL : grid_time_format(time_us, text));
+}
+
+static void print_member(struct json *json, const struct record_member *member, const void *object)
+{
+    const void *field = (const char *)object + member->offset;
+    const struct grid_boost *boost = object; /* where it is an amount */
+    json_key(json, member->name);
+    switch (member->kind) {
+    case RECORD_NAME:
+    case RECORD_RESOURCE:
+    case RECORD_TEXT:
+        json_string_or_null(json, field);
+        break;
+    case RECORD_AMOUNT:
+        json_float(json, grid_amount_number(boost->resource_type, boost->amount_u));
+        break;
+    case RECORD_EVENT:
+        json_string(json, grid_event_name(*(const enum grid_event_kind *)field));
+        break;
+    case RECORD_TIME:
+    case RECORD_END:
+    case RECORD_START:
+        print_time(json, *(const int64_t *)field);
+        break;
+    case RECORD_PRIORITY:
+        json_string(json, grid_priority_name(*(const enum grid_priority *)field));
+        break;
+    case RECORD_FLAG:
+        json_bool(json, *(const bool *)field);
+        break;
+    case RECORD_REVISION:
+    case RECORD_TOKEN:
+        json_int(json, *(const int64_t *)field);
+        break;
+    case RECORD_BOOST:
+        break;
+    }
+}
+
+/* The members from `first` on; of those that say nothing only the original's, and, for users, those
+ * that they can rely on. */
+static void print_members(struct json *json, const struct grid_boost *boost, int first, int end,
+                          bool for_users)
+{
+    for (int i = first; i < end; i++) {
+        const struct record_member *member = &record_boost_members[i];
+        if (i < RECORD_ORIGINAL || (for_users && member->always_shown) ||
+            !says_nothing(member, boost))
+            print_member(json, member, boost);
+    }
+}
+
+void record_write(struct json *json, const struct grid_boost *boost)
+{
+    json_open(json, '{');
+    print_members(json, boost, 0, RECORD_MEMBERS, false);
+    json_close(json, '}');
+}
+
+struct rewriting {
+    struct json *json;
+    const struct grid_boost *was, *now;
+    bool seen[RECORD_MEMBERS];
+};
+
+static int rewrite_member(void *context, struct span key, struct span value, struct grid_error *err)
+{
+    struct rewriting *rewriting = context;
+    int index = record_find(record_boost_members, RECORD_MEMBERS, key);
+    const struct record_member *member = index < 0 ? NULL : &record_boost_members[index];
+    (void)err;
+    if (member)
+        rewriting->seen[index] = true;
+    if (!member || same(member, rewriting->was, rewriting->now)) {
+        json_key_raw(rewriting->json, key);
+        json_reprint(rewriting->json, value);
+    } else if (index < RECORD_ORIGINAL || !says_nothing(member, rewriting->now)) {
+        print_member(rewriting->json, member, rewriting->now);
+    }
+    return 0;
+}
+
+void record_rewrite(struct json *json, struct span old, const struct grid_boost *boost)
+{
+    struct grid_boost was;
+    struct rewriting rewriting = {.json = json, .was = &was, .now = boost};
+    if (old.length == 0 || record_read(old, &was, NULL, NULL) < 0) {
+        record_write(json, boost);
+        return;
+    }
+    json_open(json, '{');
+    json_object(old, rewrite_member, &rewriting, NULL);
+    for (int i = 0; i < RECORD_MEMBERS; i++)
+        if (!rewriting.seen[i] && !says_nothing(&record_boost_members[i], boost))
+            print_member(json, &record_boost_members[i], boost);
+    json_close(json, '}');
+}
+
+/* When it ended; 0: it has not, or nobody knows. */
+static int64_t ended_at(const struct grid_boost *boost, enum grid_boost_state state)
+{
+    if (boost->ended != GRID_ACTIVE)
+        return boost->ended_us;
+    return state == GRID_EXPIRED ? boost->expires_us : 0;
+}
+
+void record_show(struct json *json, const struct grid_boost *boost, int64_t now_us)
+{
+    enum grid_boost_state state = grid_boost_state(boost, now_us);
+    bool has_ended = state != GRID_ACTIVE && state != GRID_SCHEDULED;
+    json_open(json, '{');
+    print_members(json, boost, 0, RECORD_ORIGINAL, true);
+    json_key(json, "state");
+    json_string(json, grid_boost_state_name(state));
+    json_key(json, "remaining_seconds");
+    if (has_ended)
+        json_float(json, 0);
+    else if (boost->expires_us == GRID_NEVER)
+        json_null(json);
+    else
+        json_float(json, (double)((boost->expires_us - now_us) / 1000) / 1000);
+    if (ended_at(boost, state) != 0) {
+        json_key(json, "ended_at");
+        print_time(json, ended_at(boost, state));
+    }
+    print_members(json, boost, RECORD_ORIGINAL, RECORD_MEMBERS, true);
+    json_close(json, '}');
+}
+
+static void open_event(struct json *json, const struct grid_event *event)
+{
+    json_open(json, '{');
+    for (int i = 0; i < RECORD_EVENT_MEMBERS - 1; i++)
+        print_member(json, &record_event_members[i], event);
+    json_key(json, "boost");
+}
+
+void record_event_write(struct json *json, const struct grid_event *event, struct span boost)
+{
+    open_event(json, event);
+    if (boost.length > 0)
+        json_reprint(json, boost);
+    else if (event->has_boost)
+        record_write(json, &event->boost);
+    else
+        json_null(json);
+    json_close(json, '}');
+}
+
+void record_event_show(struct json *json, const struct grid_event *event)
+{
+    open_event(json, event);
+    if (event->has_boost)
+        record_show(json, &event->boost, event->at_us);
+    else
+        json_null(json);
+    json_close(json, '}');
+}

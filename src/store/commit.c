@@ -1,0 +1,251 @@
+/* The commit of the file driver: one rename, and everything that must be on disk before it. */
+#include "store/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * The order is the proof:
+ *
+ *   move      pending events to history.jsonl, when they are many; fdatasync. Killed here: they
+ *             stand there beyond what counts, and still in the old state; nothing is said twice.
+ *   write     the new state to a temporary file; fsync; close. Killed here: the next writer that
+ *             holds the lock removes it.
+ *   keep      the old state as a generation: a second name for its bytes, made before the first
+ *             one goes. Killed here: the newest generation is the state itself.
+ *   rename    the commit. Whoever opens the name finds the old bytes or the new ones.
+ *   fsync     the directory: until it returns, a power cut may bring the old name back. Its
+ *             failure is the one outcome that is not known.
+ *   hint      what is pending, behind what counts in history.jsonl, and the revision in the lock
+ *             file: not synced, for a recovery that has lost the state to go further than its last
+ *             generation. They speak of committed events only, as they come last.
+ *
+ * An fsync that failed is not tried again: the kernel may have dropped the pages and call them
+ * clean, so the file is written anew by whoever tries again.
+ */
+
+static void temporary_name(const struct file_db *db, char ret[static FILE_NAME_SIZE])
+{
+    snprintf(ret, FILE_NAME_SIZE, ".%.*s.tmp", FILE_NAME_SIZE - 8, db->name);
+}
+
+/* A new temporary file; one that is there is a leftover, as we hold the lock. -1: errno. */
+static int create_temporary(const struct file_db *db, const char *name)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(db->dirfd, name, flags, file_mode(db));
+    if (fd < 0 && errno == EEXIST && unlinkat(db->dirfd, name, 0) == 0)
+        fd = openat(db->dirfd, name, flags, file_mode(db));
+    return fd;
+}
+
+/* The new file looks as the old one did; a new one as the directory says. */
+static int set_owner(const struct file_db *db, int fd)
+{
+    struct stat now;
+    if (!db->exists) {
+        file_give(db, fd);
+        return 0;
+    }
+    if (fstat(fd, &now) != 0)
+        return errno;
+    if ((now.st_uid != db->stat.st_uid || now.st_gid != db->stat.st_gid) &&
+        fchown(fd, db->stat.st_uid, db->stat.st_gid) != 0)
+        (void)!fchown(fd, (uid_t)-1, db->stat.st_gid); /* another member of the group */
+    if ((now.st_mode & 07777) != (db->stat.st_mode & 07777) &&
+        fchmod(fd, db->stat.st_mode & 07777) != 0)
+        return errno;
+    return 0;
+}
+
+/* Step 5: 0 or an errno value; `name` may be left behind. */
+static int write_temporary(const struct file_db *db, const struct state *state,
+                           const struct state_commit *commit, const char *name)
+{
+    grid_auto_close int fd = create_temporary(db, name);
+    if (fd < 0)
+        return errno;
+    grid_auto_buffer struct buffer out = BUFFER_INIT;
+    out.fd = fd;
+    int failed = set_owner(db, fd);
+    if (!failed) {
+        state_write(state, commit, &out);
+        failed = buffer_flush(&out);
+    }
+    if (!failed && fsync(fd) != 0)
+        failed = errno;
+    if (close(steal_fd(fd)) != 0 && !failed)
+        failed = errno;
+    return failed;
+}
+
+/* 0 or an errno value; as durable as the original before it is given the name. */
+static int copy_file(const struct file_db *db, const char *name, const char *other)
+{
+    char temporary[FILE_NAME_SIZE], *text = NULL;
+    size_t length;
+    snprintf(temporary, sizeof(temporary), ".%.*s.tmp-copy", FILE_NAME_SIZE - 12, db->name);
+    if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
+        return EIO;
+    grid_auto_free char *owned = text;
+    grid_auto_close int fd = openat(db->dirfd, temporary,
+                                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                                    file_mode(db));
+    if (fd < 0)
+        return errno;
+    file_give(db, fd);
+    int failed = file_write_all(fd, owned, length);
+    if (!failed && (fsync(fd) != 0 || renameat(db->dirfd, temporary, db->dirfd, other) != 0))
+        failed = errno;
+    if (failed)
+        unlinkat(db->dirfd, temporary, 0);
+    return failed;
+}
+
+int file_keep(const struct file_db *db, const char *name, const char *other)
+{
+    struct stat mine, there;
+    if (linkat(db->dirfd, name, db->dirfd, other, 0) == 0)
+        return 0;
+    if (errno == EEXIST) {
+        if (fstatat(db->dirfd, name, &mine, 0) == 0 &&
+            fstatat(db->dirfd, other, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+            mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)
+            return 0;
+        if (unlinkat(db->dirfd, other, 0) == 0 &&
+            linkat(db->dirfd, name, db->dirfd, other, 0) == 0)
+            return 0;
+    }
+    /* These say that the file system has no hard links, or not this one. */
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS)
+        return copy_file(db, name, other);
+    return errno;
+}
+
+static int keep_generation(const struct file_db *db, int64_t revision)
+{
+    char name[FILE_NAME_SIZE];
+    recover_generation_name(db, revision, name);
+    int failed = file_keep(db, db->name, name);
+    if (failed != ENOENT)
+        return failed;
+    if (mkdirat(db->dirfd, FILE_GENERATIONS, db->shared ? 02770 : 0700) != 0 && errno != EEXIST)
+        return errno;
+    grid_auto_close int fd = openat(db->dirfd, FILE_GENERATIONS,
+                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && geteuid() == 0)
+        file_give(db, fd);
+    return file_keep(db, db->name, name);
+}
+
+/* Step 6. The temporary file is gone in every case but a rename whose outcome nobody knows. */
+static int rename_over(struct file_db *db, const char *name, struct grid_error *err)
+{
+    if (renameat(db->dirfd, name, db->dirfd, db->name) != 0) {
+        int failed = errno;
+        if (unlinkat(db->dirfd, name, 0) == 0 || errno != ENOENT)
+            return grid_error_errno(err, GRID_EIO, failed, "cannot replace '%s/%s'", db->dir,
+                                    db->name);
+        return grid_error_errno(err, GRID_EUNKNOWN, failed, "cannot tell whether '%s/%s' was "
+                                "replaced", db->dir, db->name);
+    }
+    int failed = fsync(db->dirfd) != 0 ? errno : 0;
+    if (!failed && !db->exists) /* the directory may be as new as the file */
+        failed = file_sync_directory(db->dirfd, "..");
+    if (failed)
+        return grid_error_errno(err, GRID_EUNKNOWN, failed, "cannot make the change of '%s/%s' "
+                                "durable", db->dir, db->name);
+    return 0;
+}
+
+static bool is_full(int number)
+{
+    return number == ENOSPC || number == EDQUOT;
+}
+
+/* Gives up generations, the oldest first, all but the `kept` newest. False: there were none. */
+static bool drop_generations(const struct file_db *db, size_t kept)
+{
+    grid_auto_free int64_t *numbers = NULL;
+    size_t count = 0;
+    char name[FILE_NAME_SIZE];
+    if (recover_generations(db, &numbers, &count, NULL) < 0)
+        return false;
+    for (size_t i = 0; i + kept < count; i++) {
+        recover_generation_name(db, numbers[i], name);
+        unlinkat(db->dirfd, name, 0);
+    }
+    return count > kept;
+}
+
+int file_replace(struct file_db *db, const struct state *state, const struct state_commit *commit,
+                 int64_t generation, struct grid_error *err)
+{
+    char name[FILE_NAME_SIZE];
+    temporary_name(db, name);
+    int failed = write_temporary(db, state, commit, name);
+    if (is_full(failed) && drop_generations(db, 1))
+        failed = write_temporary(db, state, commit, name);
+    if (failed) {
+        unlinkat(db->dirfd, name, 0);
+        return grid_error_errno(err, failed == ENOMEM ? GRID_ENOMEM : GRID_EIO, failed,
+                                "cannot write '%s/%s'", db->dir, db->name);
+    }
+    failed = generation > 0 ? keep_generation(db, generation) : 0;
+    /* On a full disk the ledger goes on with the generations that there are. */
+    if (failed && !is_full(failed)) {
+        unlinkat(db->dirfd, name, 0);
+        return grid_error_errno(err, GRID_EIO, failed, "cannot keep the old '%s/%s'", db->dir,
+                                db->name);
+    }
+    return rename_over(db, name, err);
+}
+
+static bool is_quiet(const struct grid_changes *changes)
+{
+    struct grid_event event;
+    for (size_t i = 0; i < grid_changes_count(changes); i++)
+        if (grid_changes_event(changes, i, &event))
+            return false;
+    return true;
+}
+
+static size_t pending_size(const struct state *state)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < state->pending.count; i++)
+        size += state->pending.at[i].length;
+    return size;
+}
+
+int file_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
+{
+    struct file_db *db = opaque;
+    bool quiet = is_quiet(changes);
+    struct state_commit commit = {.changes = changes,
+                                  .revision = grid_changes_revision(changes),
+                                  .now_us = grid_changes_now(changes),
+                                  .history = db->state.history};
+    if (pending_size(&db->state) > FILE_PENDING_MOST) {
+        bool full = false;
+        int rc = history_move(db, &commit.history, &full, err);
+        if (rc < 0 && !full)
+            return rc;
+        commit.pending_moved = rc == 0;
+    }
+    state_apply(&db->state, changes);
+    bool keep = db->exists && !quiet;
+    int rc = file_replace(db, &db->state, &commit, keep ? db->revision : 0, err);
+    if (rc < 0)
+        return rc;
+    file_note(db, GRID_NOTE_VERBOSE, "wrote '%s/%s': revision %lld, %zu changes", db->dir,
+              db->name, (long long)commit.revision, grid_changes_count(changes));
+    history_hint(db, &commit);
+    file_note_lock(db, commit.revision);
+    if (keep)
+        drop_generations(db, db->options->keep_generations > 0
+                                 ? (size_t)db->options->keep_generations : 5);
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* The file driver's parts: one ledger directory, and a transaction on it. */
+#ifndef STORE_FILE_H
+#define STORE_FILE_H
+
+#include "store/state.h"
+#include "util/file.h"
+
+#include <limits.h>
+
+#define FILE_NAME_SIZE 256
+#define FILE_GENERATIONS "generations"
+#define FILE_PENDING_MOST 8192 /* bytes of events in the state file; more go to history.jsonl */
+
+/*
+ * All names below are relative to `dirfd`, the directory of the state file proper: behind a
+ * symbolic link that is the directory of its target, because those who share a ledger must share
+ * lock, history and generations.
+ */
+struct file_db {
+    const struct grid_store_options *options;
+    char data_dir[PATH_MAX - FILE_NAME_SIZE];
+    char dir[PATH_MAX];
+    char name[FILE_NAME_SIZE - 64]; /* of the state file */
+    char history[FILE_NAME_SIZE]; /* history.jsonl */
+    int dirfd, lock_fd;           /* -1: not open, not locked */
+    struct state state;
+    bool exists;
+    bool shared;                  /* the directory belongs to a group that may write */
+    struct stat stat;             /* of the state file, when it exists; of the directory otherwise */
+    int64_t revision;             /* the highest known */
+    int64_t noted;                /* the revision in the lock file; 0: none */
+    int64_t now_us;
+};
+
+/* A note for the person who called, in printf format. */
+void file_note(const struct file_db *db, enum grid_note_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Reads and indexes `name`: 0; 1: it does not exist; ECORRUPT; EIO. `state` is to be released in
+ * every case. `ret_stat` and `note` may be NULL. */
+int file_load(const struct file_db *db, const char *name, struct state *state,
+              struct stat *ret_stat, state_note_fn note, struct grid_error *err);
+
+/* Step 1: finds the ledger's directory and opens it (1: there is none; `make`: it is made), and
+ * takes the lock. file_end gives up everything. */
+int file_find(struct file_db *db, bool make, struct grid_error *err);
+int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err);
+void file_end(void *db);
+
+/* Reads the state file into db->state as it is; `tell`: with notes about records. ECORRUPT: damaged,
+ * or missing though a revision is known. */
+int file_load_state(struct file_db *db, bool tell, struct grid_error *err);
+
+/* The revision in the lock file, read without the lock: db->noted. */
+void file_peek_note(struct file_db *db);
+
+/* A new file takes the directory's owner when root makes it. */
+void file_give(const struct file_db *db, int fd);
+mode_t file_mode(const struct file_db *db);
+
+/* --- commit.c --- */
+
+/* As the driver's commit. */
+int file_commit(void *db, const struct grid_changes *changes, struct grid_error *err);
+
+/* Steps 5 and 6: writes `commit` over `state` to a temporary file, durably, and renames it over
+ * the state file. `generation` (0: none) is the number under which the old one is kept. */
+int file_replace(struct file_db *db, const struct state *state, const struct state_commit *commit,
+                 int64_t generation, struct grid_error *err);
+
+/* Keeps the bytes of `name` under `other`, too: a link, or a copy where there are no links. 0 or
+ * an errno value. An `other` that is the same file already is fine; another is replaced. */
+int file_keep(const struct file_db *db, const char *name, const char *other);
+
+/* Notes holder, revision and number of nodes in the lock file. */
+void file_note_lock(const struct file_db *db, int64_t revision);
+
+/* --- recover.c --- */
+
+/* The numbers of the generations, rising; *ret is the caller's. ENOMEM, EIO. */
+int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_count,
+                        struct grid_error *err);
+void recover_generation_name(const struct file_db *db, int64_t revision,
+                             char ret[static FILE_NAME_SIZE]);
+
+/*
+ * Puts the newest generation that reads, brought forward by history, in the place of a state that
+ * does not: in db->state, and, under the lock, in the file, the damaged bytes kept aside. `why`
+ * goes into the warning. ECORRUPT when no generation reads: nothing is changed then.
+ */
+int recover_state(struct file_db *db, const char *why, struct grid_error *err);
+
+/* The state file is an older one that was put back: keeps the events since, which are history. */
+int recover_events(struct file_db *db, struct grid_error *err);
+
+/* The original does not know our members of the state file, and drops them: takes them from the
+ * newest generation that reads, and the events since from the history. ENOMEM, EIO. */
+int recover_adopt(struct file_db *db, struct grid_error *err);
+
+/* Gives the damaged bytes a second name, before anything replaces them. EIO. */
+int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_SIZE],
+                      struct grid_error *err);
+
+/* For `store repair`: the sound records in damaged bytes, as the text of a state file in
+ * db->state. *ret_kept counts them. ENOMEM, EIO. */
+int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err);
+
+/* --- history.c --- */
+
+/* As the driver's events. */
+int history_events(void *db, const struct grid_event_filter *filter, grid_event_fn fn,
+                   void *context, struct grid_error *err);
+
+/* Step 4: moves the pending events of the state to history.jsonl, durably. *ret_end: how many
+ * bytes of it count then. EIO with *ret_full when the disk is full: they may stay pending. */
+int history_move(const struct file_db *db, int64_t *ret_end, bool *ret_full,
+                 struct grid_error *err);
+
+/* Step 7: writes what is pending now behind what counts, as a hint for recovery. */
+void history_hint(const struct file_db *db, const struct state_commit *commit);
+
+/* The text of history.jsonl from `offset` on, hints included; *ret is the caller's; "" when there
+ * is none. */
+int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *ret_length,
+                 struct grid_error *err);
+
+/* How many bytes history.jsonl has, hints included. */
+int64_t history_size(const struct file_db *db);
+
+/* Calls fn for each line that counts and is no event, with where it begins; -1 when the file ends
+ * before what counts. Returns how many events there are. EIO, ENOMEM. */
+typedef int (*history_bad_fn)(void *context, int64_t offset, struct grid_error *err);
+int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,
+                      struct grid_error *err);
+
+/* The revision of the last event of all, hints included; 0: none. */
+int64_t history_last_revision(const struct file_db *db);
+
+/* --- check.c --- */
+
+int file_check(void *db, unsigned flags, grid_finding_fn fn, void *context,
+               struct grid_error *err);
+
+#endif

@@ -1,0 +1,248 @@
+/* The history of the file driver: events in history.jsonl, then those pending in the state. */
+#include "store/file.h"
+
+#include "model/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define BLOCK 65536
+
+/* Opens history.jsonl; -1: there is none, or it cannot be read (errno). */
+static int open_history(const struct file_db *db, int flags)
+{
+    int fd = -1;
+    int rc = db->dirfd < 0 ? 1
+                           : file_open(db->dirfd, db->history, flags | O_NOFOLLOW, file_mode(db),
+                                       &fd, NULL, NULL);
+    return rc == 0 ? fd : -1;
+}
+
+/* --- reading, newest first ------------------------------------------------------------------ */
+
+struct lookup {
+    const struct grid_event_filter *filter;
+    const char *needle; /* text that a line must contain to match; NULL: no such condition */
+    grid_event_fn fn;
+    void *context;
+};
+
+/* An id as it stands in a line, when it needs no escapes: lines without it need no parsing. */
+static const char *needle_of(const struct grid_event_filter *filter)
+{
+    const char *id = filter->boost_id    ? filter->boost_id
+                     : filter->id_prefix ? filter->id_prefix
+                                         : filter->request_id;
+    for (const char *at = id; at && *at; at++)
+        if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
+            return NULL;
+    return id;
+}
+
+/* Lines that are no event (a torn hint, a hole) are passed over: `store check` reports them. */
+static int pass_line(const struct lookup *lookup, struct span line, struct grid_error *err)
+{
+    if (lookup->needle &&
+        !memmem(line.at, line.length, lookup->needle, strlen(lookup->needle)))
+        return 0;
+    struct grid_event event;
+    int rc = line.length ? record_event_read(line, &event, NULL) : GRID_ECORRUPT;
+    if (rc == GRID_ENOMEM)
+        return grid_error_set(err, rc, "no memory to read the history");
+    if (rc < 0)
+        return 0;
+    return lookup->fn(lookup->context, &event, err);
+}
+
+/* Hands over the lines of text[0, length), the last first. What stands before the first line end
+ * may be half a line: *ret_rest bytes of it are left over, unless `whole`. */
+static int pass_block(const struct lookup *lookup, const char *text, size_t length, bool whole,
+                      size_t *ret_rest, struct grid_error *err)
+{
+    size_t end = length;
+    while (end > 0) {
+        const char *before = memrchr(text, '\n', end - 1);
+        if (!before && !whole)
+            break;
+        size_t begin = before ? (size_t)(before - text) + 1 : 0;
+        size_t stop = text[end - 1] == '\n' ? end - 1 : end;
+        int rc = pass_line(lookup, (struct span){text + begin, stop - begin}, err);
+        if (rc != 0)
+            return rc;
+        end = begin;
+    }
+    *ret_rest = end;
+    return 0;
+}
+
+/* Reads the first `end` bytes of the file backward, block by block. */
+static int pass_backward(const struct lookup *lookup, int fd, int64_t end, struct grid_error *err)
+{
+    grid_auto_free char *text = NULL;
+    size_t rest = 0; /* bytes of half a line, kept at the head of `text` */
+    while (end > 0) {
+        size_t step = end < BLOCK ? (size_t)end : BLOCK;
+        char *larger = realloc(text, step + rest);
+        if (!larger)
+            return grid_error_set(err, GRID_ENOMEM, "no memory to read the history");
+        text = larger;
+        memmove(text + step, text, rest);
+        ssize_t n = pread(fd, text, step, end - (int64_t)step);
+        if (n < 0)
+            return grid_error_errno(err, GRID_EIO, errno, "cannot read the history");
+        if ((size_t)n < step) /* shorter than the state says: `store check` reports it */
+            memset(text + n, '\n', step - (size_t)n);
+        end -= (int64_t)step;
+        int rc = pass_block(lookup, text, step + rest, end == 0, &rest, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+int history_events(void *opaque, const struct grid_event_filter *filter, grid_event_fn fn,
+                   void *context, struct grid_error *err)
+{
+    const struct file_db *db = opaque;
+    struct lookup lookup = {filter, NULL, fn, context};
+    for (size_t i = db->state.pending.count; i-- > 0;) {
+        int rc = pass_line(&lookup, db->state.pending.at[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    lookup.needle = needle_of(filter);
+    if (db->state.history == 0)
+        return 0;
+    grid_auto_close int fd = open_history(db, O_RDONLY);
+    if (fd < 0)
+        return 0; /* `store check` reports it */
+    return pass_backward(&lookup, fd, db->state.history, err);
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+/* The pending events of the state as lines. */
+static void put_pending(const struct file_db *db, struct buffer *out)
+{
+    for (size_t i = 0; i < db->state.pending.count; i++) {
+        struct json json = json_begin(out, -1);
+        json_reprint(&json, db->state.pending.at[i]);
+        buffer_text(out, "\n");
+    }
+}
+
+int history_move(const struct file_db *db, int64_t *ret_end, bool *ret_full,
+                 struct grid_error *err)
+{
+    grid_auto_buffer struct buffer out = BUFFER_INIT;
+    put_pending(db, &out);
+    if (out.error)
+        return grid_error_set(err, GRID_ENOMEM, "no memory to write the history");
+    struct stat st;
+    bool created = fstatat(db->dirfd, db->history, &st, 0) != 0;
+    grid_auto_close int fd = open_history(db, O_RDWR | O_CREAT);
+    if (fd >= 0 && created)
+        file_give(db, fd);
+    int failed = fd < 0 ? errno : file_pwrite_all(fd, out.data, out.length, db->state.history);
+    if (!failed && fdatasync(fd) != 0)
+        failed = errno;
+    /* Once, the name must be durable as well; the hints have most often made the file already. */
+    if (!failed && db->state.history == 0 && fsync(db->dirfd) != 0)
+        failed = errno;
+    if (failed) {
+        *ret_full = failed == ENOSPC || failed == EDQUOT;
+        return grid_error_errno(err, GRID_EIO, failed, "cannot write '%s/%s'", db->dir,
+                                db->history);
+    }
+    *ret_end = db->state.history + (int64_t)out.length;
+    return 0;
+}
+
+void history_hint(const struct file_db *db, const struct state_commit *commit)
+{
+    grid_auto_close int fd = open_history(db, O_RDWR | O_CREAT);
+    if (fd < 0 || lseek(fd, commit->history, SEEK_SET) < 0)
+        return;
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_size == 0)
+        file_give(db, fd);
+    grid_auto_buffer struct buffer out = BUFFER_INIT;
+    out.fd = fd;
+    if (!commit->pending_moved)
+        put_pending(db, &out);
+    struct json json = json_begin(&out, -1);
+    if (commit->changes)
+        state_write_events(&db->state, commit->changes, &json, true);
+    /* Older hints may have been longer. */
+    if (buffer_flush(&out) == 0 && st.st_size > commit->history + (int64_t)out.written)
+        (void)!ftruncate(fd, commit->history + (int64_t)out.written);
+}
+
+/* --- for recovery --------------------------------------------------------------------------- */
+
+int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *ret_length,
+                 struct grid_error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    int rc = file_read(db->dirfd, db->history, &text, &length, NULL, err);
+    if (rc < 0)
+        return rc;
+    size_t skip = (size_t)offset < length ? (size_t)offset : length;
+    if (rc > 0 && !(text = strdup("")))
+        return grid_error_set(err, GRID_ENOMEM, "no memory to read the history");
+    memmove(text, text + skip, length - skip + 1);
+    *ret = text;
+    *ret_length = length - skip;
+    return 0;
+}
+
+static int take_revision(void *context, const struct grid_event *event, struct grid_error *err)
+{
+    (void)err;
+    *(int64_t *)context = event->revision;
+    return 1;
+}
+
+int64_t history_last_revision(const struct file_db *db)
+{
+    int64_t revision = 0;
+    struct lookup lookup = {.fn = take_revision, .context = &revision};
+    struct stat st;
+    grid_auto_close int fd = open_history(db, O_RDONLY);
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        (void)pass_backward(&lookup, fd, st.st_size, NULL);
+    return revision;
+}
+
+int64_t history_size(const struct file_db *db)
+{
+    struct stat st;
+    return db->dirfd >= 0 && fstatat(db->dirfd, db->history, &st, 0) == 0 ? st.st_size : 0;
+}
+
+int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,
+                      struct grid_error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    int rc = history_text(db, 0, &text, &length, err);
+    if (rc < 0)
+        return rc;
+    grid_auto_free char *owned = text;
+    int64_t count = (int64_t)db->state.pending.count, counts = db->state.history;
+    if ((int64_t)length < counts && (rc = fn(context, -1, err)) != 0)
+        return rc;
+    const char *end = text + ((int64_t)length < counts ? length : (size_t)counts);
+    for (const char *at = text, *stop; at < end; at = stop + 1) {
+        stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop : end;
+        struct grid_event event;
+        bool good = record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0;
+        count += good;
+        if (!good && (rc = fn(context, at - text, err)) != 0)
+            return rc;
+    }
+    return count;
+}

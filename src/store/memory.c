@@ -1,0 +1,210 @@
+/* The memory driver: a ledger that lives as long as the process. The plainest statement of the
+ * contract; optimistic, so that the running again of a decision is tested. */
+#include "store/driver.h"
+
+#include "util/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One ledger; every store that was opened with the same name shares it. */
+struct ledger {
+    struct ledger *next;
+    char name[64];
+    size_t users;
+    int64_t revision, last_us;
+    struct grid_boost *boosts; /* in the order of granting */
+    size_t count, capacity;
+    struct grid_event *events;
+    size_t event_count, event_capacity;
+};
+
+static struct ledger *ledgers;
+
+struct memory_db {
+    struct ledger *ledger;
+    int64_t begun;         /* the revision that the transaction began with */
+    bool fail_next_commit; /* memory:NAME?conflict=1 */
+};
+
+static struct ledger *find_ledger(const char *name)
+{
+    for (struct ledger *ledger = ledgers; ledger; ledger = ledger->next)
+        if (strcmp(ledger->name, name) == 0)
+            return ledger;
+    struct ledger *ledger = calloc(1, sizeof(*ledger));
+    if (!ledger)
+        return NULL;
+    text_copy(ledger->name, sizeof(ledger->name), name);
+    ledger->next = ledgers;
+    ledgers = ledger;
+    return ledger;
+}
+
+static int memory_open(const char *location, const struct grid_store_options *options,
+                       void **ret_db, struct grid_error *err)
+{
+    (void)options;
+    char name[64];
+    const char *question = strchr(location, '?');
+    size_t length = question ? (size_t)(question - location) : strlen(location);
+    if (length >= sizeof(name) || (question && strcmp(question, "?conflict=1") != 0))
+        return grid_error_set(err, GRID_EUSAGE, "memory store URL is not memory:NAME");
+    snprintf(name, sizeof(name), "%.*s", (int)length, location);
+    struct memory_db *db = calloc(1, sizeof(*db));
+    if (!db || !(db->ledger = find_ledger(name))) {
+        free(db);
+        return grid_error_set(err, GRID_ENOMEM, "cannot open the store: no memory");
+    }
+    db->ledger->users++;
+    db->fail_next_commit = question != NULL;
+    *ret_db = db;
+    return 0;
+}
+
+static void memory_close(void *opaque)
+{
+    struct memory_db *db = opaque;
+    struct ledger *ledger = db->ledger;
+    free(db);
+    if (--ledger->users > 0)
+        return;
+    struct ledger **at = &ledgers;
+    while (*at != ledger)
+        at = &(*at)->next;
+    *at = ledger->next;
+    free(ledger->boosts);
+    free(ledger->events);
+    free(ledger);
+}
+
+static int memory_begin(void *opaque, enum grid_mode mode, struct grid_head *ret,
+                        struct grid_error *err)
+{
+    (void)mode;
+    (void)err;
+    struct memory_db *db = opaque;
+    int64_t clock_us = file_clock_us();
+    db->begun = db->ledger->revision;
+    *ret = (struct grid_head){.now_us = clock_us > db->ledger->last_us ? clock_us
+                                                                       : db->ledger->last_us,
+                              .revision = db->ledger->revision};
+    return 0;
+}
+
+static int newer_first(const void *a, const void *b)
+{
+    const struct grid_boost *left = *(struct grid_boost *const *)a;
+    const struct grid_boost *right = *(struct grid_boost *const *)b;
+    if (left->allocated_us != right->allocated_us)
+        return left->allocated_us < right->allocated_us ? 1 : -1;
+    return left < right ? 1 : -1;
+}
+
+static int memory_boosts(void *opaque, const struct grid_boost_filter *filter, grid_boost_fn fn,
+                         void *context, struct grid_error *err)
+{
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    grid_auto_free const struct grid_boost **order =
+        malloc((ledger->count + 1) * sizeof(*order));
+    if (!order)
+        return grid_error_set(err, GRID_ENOMEM, "no memory to list the boosts");
+    for (size_t i = 0; i < ledger->count; i++)
+        order[i] = &ledger->boosts[i];
+    if (filter->newest_first)
+        qsort(order, ledger->count, sizeof(*order), newer_first);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ledger->count; i++)
+        rc = fn(context, order[i], err);
+    return rc;
+}
+
+static int memory_events(void *opaque, const struct grid_event_filter *filter, grid_event_fn fn,
+                         void *context, struct grid_error *err)
+{
+    (void)filter;
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    int rc = 0;
+    for (size_t i = ledger->event_count; rc == 0 && i-- > 0;)
+        rc = fn(context, &ledger->events[i], err);
+    return rc;
+}
+
+static int reserve(void **array, size_t *capacity, size_t count, size_t size)
+{
+    if (count <= *capacity)
+        return 0;
+    void *larger = realloc(*array, 2 * count * size);
+    if (!larger)
+        return GRID_ENOMEM;
+    *array = larger;
+    *capacity = 2 * count;
+    return 0;
+}
+
+static void apply(struct ledger *ledger, const struct grid_change *change)
+{
+    const char *id = change->has_was ? change->was.boost_id : change->now.boost_id;
+    size_t i = 0;
+    while (i < ledger->count && strcmp(ledger->boosts[i].boost_id, id) != 0)
+        i++;
+    if (change->has_now) {
+        ledger->boosts[i] = change->now;
+        ledger->count += i == ledger->count;
+    } else if (i < ledger->count) {
+        ledger->count--;
+        memmove(&ledger->boosts[i], &ledger->boosts[i + 1],
+                (ledger->count - i) * sizeof(ledger->boosts[0]));
+    }
+}
+
+static int memory_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
+{
+    struct memory_db *db = opaque;
+    struct ledger *ledger = db->ledger;
+    size_t count = grid_changes_count(changes);
+    if (db->fail_next_commit || db->begun != ledger->revision) {
+        db->fail_next_commit = false;
+        return grid_error_set(err, GRID_ECONFLICT, "another writer was faster");
+    }
+    if (reserve((void **)&ledger->boosts, &ledger->capacity, ledger->count + count,
+                sizeof(*ledger->boosts)) != 0 ||
+        reserve((void **)&ledger->events, &ledger->event_capacity, ledger->event_count + count,
+                sizeof(*ledger->events)) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory to commit");
+    struct grid_change change;
+    for (size_t i = 0; i < count; i++) {
+        grid_changes_get(changes, i, &change);
+        apply(ledger, &change);
+        if (grid_changes_event(changes, i, &ledger->events[ledger->event_count]))
+            ledger->event_count++;
+    }
+    ledger->revision = grid_changes_revision(changes);
+    ledger->last_us = grid_changes_now(changes);
+    return 0;
+}
+
+static void memory_end(void *db) { (void)db; }
+
+static int memory_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
+                        struct grid_error *err)
+{
+    (void)flags;
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    char text[32];
+    snprintf(text, sizeof(text), "%lld", (long long)ledger->revision);
+    struct grid_finding finding = {GRID_FACT, "revision", text};
+    return fn(context, &finding, err);
+}
+
+const struct grid_store_driver store_memory_driver = {
+    .scheme = "memory",
+    .open = memory_open,
+    .close = memory_close,
+    .begin = memory_begin,
+    .boosts = memory_boosts,
+    .events = memory_events,
+    .commit = memory_commit,
+    .end = memory_end,
+    .check = memory_check,
+};

@@ -1,0 +1,96 @@
+/* The state file in memory: its bytes, and an index of the boosts in it. */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "grid/store.h"
+#include "util/json.h"
+
+#define STATE_FILE "resource_boosts.json"
+
+/*
+ * One record: where it stands in the text, and what can be asked without reading it again. 40
+ * bytes; with the slots of the id table about 50 a boost.
+ */
+struct state_entry {
+    size_t at;
+    uint32_t length;
+    uint32_t hash;        /* of the id; 0: unsound, kept and never counted */
+    char head[4];         /* the id's first bytes */
+    uint32_t change;      /* set by state_apply */
+    int64_t allocated_us;
+    int64_t expires_us;   /* INT64_MIN when the original's flag says that it has ended */
+};
+
+/* A list of stretches of text. */
+struct state_spans {
+    struct span *at;
+    size_t count, capacity;
+};
+
+/*
+ * What was read. Zero-initialized it is an empty ledger. A record stays in the text it was read
+ * from until it is written; `text` belongs to the state, as do `more`, which other spans point to.
+ */
+struct state {
+    char *text, *more[2];
+    size_t length;
+    struct state_entry *entries;
+    size_t count, capacity, sound;
+    bool sorted;             /* by allocated_us, as files that we wrote are */
+    uint32_t *slots;         /* by id: index + 1; 0: free */
+    size_t slot_count;
+    bool has_revision;       /* without one, the original wrote it */
+    int64_t revision;
+    int64_t timestamp_us;    /* 0: none */
+    int64_t history;         /* how many bytes of history.jsonl count */
+    struct span nodes, policy, waiting; /* whole values; length 0: absent */
+    struct state_spans pending;         /* events, each an object */
+    struct state_spans others;          /* members that we do not know: `"key": value` */
+};
+
+/* Told about each record that is not sound, or that a person should know of. */
+typedef void (*state_note_fn)(void *context, size_t index, const char *reason);
+
+/*
+ * Reads a whole state file; `text` (malloc'd, with a NUL behind `length` bytes) is the state's from
+ * now on, also on failure. `note` may be NULL. ECORRUPT: the whole cannot be read, and why; ENOMEM.
+ * On failure state_release is still to be called.
+ */
+int state_read(struct state *state, char *text, size_t length, state_note_fn note, void *context,
+               struct grid_error *err);
+void state_release(struct state *state);
+
+/* The record of an entry, and the entry of an id (NULL: none). */
+struct span state_record(const struct state *state, const struct state_entry *entry);
+struct state_entry *state_find(const struct state *state, const char *boost_id);
+
+/* As the driver's `boosts`. */
+int state_boosts(const struct state *state, const struct grid_boost_filter *filter,
+                 grid_boost_fn fn, void *context, struct grid_error *err);
+
+/* Takes nodes, policy, waiting, history and pending from `from`, whose text goes over, too, as do
+ * `lines` (malloc'd; may be NULL) that some of them may point to. */
+void state_adopt(struct state *state, struct state *from, char *lines);
+
+int state_add_span(struct state_spans *spans, struct span span);
+
+/* What a commit writes beside the boosts. */
+struct state_commit {
+    const struct grid_changes *changes; /* may be NULL: none */
+    int64_t revision, now_us;
+    int64_t history;      /* how many bytes of history.jsonl count now */
+    bool pending_moved;   /* the pending events stand in them */
+};
+
+/* Marks the entries that the changes are about. */
+void state_apply(struct state *state, const struct grid_changes *changes);
+
+/* Writes the state file as it will be; after state_apply. Errors stick in `out`. */
+void state_write(const struct state *state, const struct state_commit *commit, struct buffer *out);
+
+/* Writes the events of the changes onto `json`, each as an element (of an array that is open) or,
+ * compact, as a line. The boosts keep the members that we do not know. */
+void state_write_events(const struct state *state, const struct grid_changes *changes,
+                        struct json *json, bool lines);
+
+#endif

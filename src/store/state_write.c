@@ -1,0 +1,183 @@
+/* Writes the state file: what was not changed byte for byte, what was in the original's layout. */
+#include "store/state.h"
+
+#include "model/record.h"
+
+#include <string.h>
+
+#define DROPPED UINT32_MAX /* in state_entry.change; other values are the change's index + 1 */
+
+void state_apply(struct state *state, const struct grid_changes *changes)
+{
+    struct grid_change change;
+    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        if (change.superseded)
+            continue;
+        struct state_entry *entry =
+            state_find(state, change.has_was ? change.was.boost_id : change.now.boost_id);
+        if (entry)
+            entry->change = change.has_now ? (uint32_t)i + 1 : DROPPED;
+    }
+}
+
+/* Puts elements into the array of boosts. Neighbours that were not changed and stand in the old
+ * text as they will in the new one go over in one piece: nearly always that is nearly all. */
+struct boosts_writer {
+    struct buffer *out;
+    struct span run;
+    bool begun;
+};
+#define BETWEEN ",\n    "
+
+static void end_run(struct boosts_writer *writer)
+{
+    if (writer->run.length == 0)
+        return;
+    buffer_text(writer->out, writer->begun ? BETWEEN : "\n    ");
+    buffer_add(writer->out, writer->run.at, writer->run.length);
+    writer->run.length = 0;
+    writer->begun = true;
+}
+
+static void keep_record(struct boosts_writer *writer, struct span record)
+{
+    struct span *run = &writer->run;
+    size_t gap = sizeof(BETWEEN) - 1;
+    if (run->length && run->at + run->length + gap == record.at &&
+        memcmp(run->at + run->length, BETWEEN, gap) == 0) {
+        run->length += gap + record.length;
+        return;
+    }
+    end_run(writer);
+    *run = record;
+}
+
+/* `old` of length 0: a new record. */
+static void put_record(struct boosts_writer *writer, struct span old,
+                       const struct grid_boost *boost)
+{
+    end_run(writer);
+    buffer_text(writer->out, writer->begun ? BETWEEN : "\n    ");
+    struct json json = json_begin(writer->out, 2);
+    record_rewrite(&json, old, boost);
+    writer->begun = true;
+}
+
+static void write_boosts(const struct state *state, const struct grid_changes *changes,
+                         struct buffer *out)
+{
+    struct boosts_writer writer = {.out = out};
+    struct grid_change change;
+    buffer_text(out, "[");
+    for (size_t i = 0; i < state->count; i++) {
+        const struct state_entry *entry = &state->entries[i];
+        if (entry->change == 0)
+            keep_record(&writer, state_record(state, entry));
+        if (entry->change == 0 || entry->change == DROPPED)
+            continue;
+        grid_changes_get(changes, entry->change - 1, &change);
+        put_record(&writer, state_record(state, entry), &change.now);
+    }
+    for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        if (!change.superseded && change.has_now && !state_find(state, change.now.boost_id))
+            put_record(&writer, (struct span){0}, &change.now);
+    }
+    end_run(&writer);
+    buffer_text(out, writer.begun ? "\n  ]" : "]");
+}
+
+/* The boost of an event goes in over the record that stands in the file, so that it keeps what
+ * other programs wrote there. */
+static void write_event(const struct state *state, const struct grid_event *event,
+                        struct json *json, struct buffer *scratch)
+{
+    const struct state_entry *entry = state_find(state, event->boost_id);
+    struct span record = {0};
+    if (entry) {
+        scratch->length = 0;
+        struct json compact = json_begin(scratch, -1);
+        record_rewrite(&compact, state_record(state, entry), &event->boost);
+        record = (struct span){scratch->data, scratch->length};
+    }
+    if (scratch->error)
+        json->out->error = scratch->error;
+    else
+        record_event_write(json, event, record);
+}
+
+void state_write_events(const struct state *state, const struct grid_changes *changes,
+                        struct json *json, bool lines)
+{
+    grid_auto_buffer struct buffer scratch = BUFFER_INIT;
+    struct grid_event event;
+    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+        if (!grid_changes_event(changes, i, &event))
+            continue;
+        write_event(state, &event, json, &scratch);
+        if (!lines)
+            continue;
+        buffer_text(json->out, "\n");
+        json->begun = false;
+    }
+}
+
+static bool has_events(const struct grid_changes *changes)
+{
+    struct grid_event event;
+    for (size_t i = 0; changes && i < grid_changes_count(changes); i++)
+        if (grid_changes_event(changes, i, &event))
+            return true;
+    return false;
+}
+
+static void write_pending(const struct state *state, const struct state_commit *commit,
+                          struct json *json)
+{
+    bool kept = !commit->pending_moved && state->pending.count > 0;
+    if (!kept && !has_events(commit->changes))
+        return;
+    json_key(json, "pending");
+    json_open(json, '[');
+    for (size_t i = 0; kept && i < state->pending.count; i++)
+        json_reprint(json, state->pending.at[i]);
+    if (commit->changes)
+        state_write_events(state, commit->changes, json, false);
+    json_close(json, ']');
+}
+
+void state_write(const struct state *state, const struct state_commit *commit, struct buffer *out)
+{
+    char time[GRID_TIME_SIZE];
+    struct json json = json_begin(out, 0);
+    json_open(&json, '{');
+    json_key(&json, "boosts");
+    write_boosts(state, commit->changes, out);
+    json.after_key = false; /* the array was written past the printer */
+    json.begun = true;
+    json_key(&json, "timestamp");
+    json_string(&json, grid_time_format_naive(commit->now_us, time));
+    json_key(&json, "revision");
+    json_int(&json, commit->revision);
+    const struct {
+        const char *name;
+        struct span value;
+    } kept[] = {{"nodes", state->nodes}, {"policy", state->policy}, {"waiting", state->waiting}};
+    for (size_t i = 0; i < countof(kept); i++)
+        if (kept[i].value.length) {
+            json_key(&json, kept[i].name);
+            json_raw(&json, kept[i].value);
+        }
+    if (commit->history) {
+        json_key(&json, "history");
+        json_int(&json, commit->history);
+    }
+    write_pending(state, commit, &json);
+    for (size_t i = 0; i < state->others.count; i++) {
+        buffer_text(out, ",\n  ");
+        buffer_add(out, state->others.at[i].at, state->others.at[i].length);
+    }
+    json_close(&json, '}');
+    buffer_text(out, "\n");
+}

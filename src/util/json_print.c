@@ -1,0 +1,240 @@
+/* The JSON printer: byte for byte what Python's json.dumps writes, pretty or on one line. */
+#include "util/json.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct json json_begin(struct buffer *out, int indent)
+{
+    /* The outermost value needs neither comma nor line break before it, as if behind a key. */
+    return (struct json){.out = out, .indent = indent < 0 ? -1 : indent, .after_key = true};
+}
+
+static void add(struct json *json, const char *text)
+{
+    buffer_add(json->out, text, strlen(text));
+}
+
+static void new_line(struct json *json)
+{
+    static const char spaces[] = "\n                                ";
+    if (json->indent < 0)
+        return;
+    size_t left = 2 * (size_t)json->indent, most = sizeof spaces - 2;
+    buffer_add(json->out, spaces, 1 + (left < most ? left : most));
+    for (left -= left < most ? left : most; left > 0; left -= left < most ? left : most)
+        buffer_add(json->out, spaces + 1, left < most ? left : most);
+}
+
+/* What goes before a value or a key. */
+static void separate(struct json *json)
+{
+    if (!json->after_key) {
+        if (json->begun)
+            add(json, ",");
+        new_line(json);
+    }
+    json->after_key = false;
+    json->begun = true;
+}
+
+void json_open(struct json *json, char bracket)
+{
+    separate(json);
+    buffer_add(json->out, &bracket, 1);
+    json->begun = false;
+    if (json->indent >= 0)
+        json->indent++;
+}
+
+void json_close(struct json *json, char bracket)
+{
+    if (json->indent >= 0)
+        json->indent--;
+    if (json->begun)
+        new_line(json);
+    buffer_add(json->out, &bracket, 1);
+    json->begun = true;
+}
+
+/* Prints the UTF-8 character, control character, quote or backslash at `at`; returns its end. */
+static const char *print_escape(struct json *json, const char *at, const char *end)
+{
+    static const char names[][2] = {"\"\"", "\\\\", "\bb", "\ff", "\nn", "\rr", "\tt"};
+    for (size_t i = 0; i < countof(names); i++) {
+        if (*at == names[i][0]) {
+            buffer_add(json->out, (char[]){'\\', names[i][1]}, 2);
+            return at + 1;
+        }
+    }
+    size_t length = 1;
+    int32_t code = text_utf8(at, end, &length);
+    if (code < 0)
+        buffer_format(json->out, "\\ufffd");
+    else if (code < 0x10000)
+        buffer_format(json->out, "\\u%04x", (unsigned)code);
+    else
+        buffer_format(json->out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (code >> 10)),
+                      (unsigned)(0xdc00 + (code & 0x3ff)));
+    return at + (code < 0 ? 1 : length);
+}
+
+static void print_quoted(struct json *json, const char *text)
+{
+    const char *end = text + strlen(text);
+    add(json, "\"");
+    while (text < end) {
+        const char *stop = json_plain(text, end);
+        buffer_add(json->out, text, (size_t)(stop - text));
+        text = stop < end ? print_escape(json, stop, end) : end;
+    }
+    add(json, "\"");
+}
+
+static void print_colon(struct json *json)
+{
+    add(json, json->indent < 0 ? ":" : ": ");
+    json->after_key = true;
+}
+
+void json_key(struct json *json, const char *key)
+{
+    separate(json);
+    print_quoted(json, key);
+    print_colon(json);
+}
+
+void json_key_raw(struct json *json, struct span key)
+{
+    separate(json);
+    add(json, "\"");
+    buffer_add(json->out, key.at, key.length);
+    add(json, "\"");
+    print_colon(json);
+}
+
+void json_string(struct json *json, const char *text)
+{
+    separate(json);
+    print_quoted(json, text);
+}
+
+void json_string_or_null(struct json *json, const char *text)
+{
+    if (text && *text)
+        json_string(json, text);
+    else
+        json_null(json);
+}
+
+static void print_word(struct json *json, const char *word)
+{
+    separate(json);
+    add(json, word);
+}
+
+void json_int(struct json *json, int64_t number)
+{
+    separate(json);
+    buffer_format(json->out, "%jd", (intmax_t)number);
+}
+
+void json_float(struct json *json, double number)
+{
+    char text[32];
+    print_word(json, json_float_text(number, text, sizeof text));
+}
+
+void json_bool(struct json *json, bool value)
+{
+    print_word(json, value ? "true" : "false");
+}
+
+void json_null(struct json *json)
+{
+    print_word(json, "null");
+}
+
+void json_raw(struct json *json, struct span value)
+{
+    separate(json);
+    buffer_add(json->out, value.at, value.length);
+}
+
+/* Commas and colons are left out: the printer puts its own. */
+void json_reprint(struct json *json, struct span value)
+{
+    const char *end = value.at + value.length;
+    for (const char *at = value.at; (at = json_space(at, end)) < end;) {
+        char first = *at;
+        if (first == '{' || first == '[')
+            json_open(json, first);
+        else if (first == '}' || first == ']')
+            json_close(json, first);
+        if (strchr("{}[],:", first)) {
+            at++;
+            continue;
+        }
+        const char *stop = json_skip(at, end), *next = json_space(stop, end);
+        if (next < end && *next == ':')
+            json_key_raw(json, (struct span){at + 1, (size_t)(stop - at) - 2});
+        else
+            json_raw(json, (struct span){at, (size_t)(stop - at)});
+        at = stop;
+    }
+}
+
+/* Lays out `count` digits with the point behind the first `point` of them (perhaps none). */
+static void place_point(const char *digits, int count, int point, char *to, size_t size)
+{
+    if (point <= 0)
+        snprintf(to, size, "0.%.*s%s", -point, "0000", digits);
+    else if (point >= count)
+        snprintf(to, size, "%s%.*s.0", digits, point - count, "0000000000000000");
+    else
+        snprintf(to, size, "%.*s.%s", point, digits, digits + point);
+}
+
+/* Adds one to the last digit in front of the exponent. False: all of them are nines. */
+static bool round_up(char *text)
+{
+    char *at = strchr(text, 'e') - 1;
+    for (; at > text && (*at == '9' || *at == '.'); at--)
+        if (*at == '9')
+            *at = '0';
+    return *at != '9' && ++*at;
+}
+
+/* Below a power of two the floats lie closer together than above it: there the nearest decimal may
+ * be too far off while the one above it reads back equal. */
+static void shortest(double number, char *text, size_t size)
+{
+    for (int precision = 0; precision < 17; precision++) {
+        snprintf(text, size, "%.*e", precision, number);
+        if (strtod(text, NULL) == number || (round_up(text) && strtod(text, NULL) == number))
+            return;
+    }
+}
+
+char *json_float_text(double number, char *buffer, size_t size)
+{
+    char text[32], all[20];
+    assert(isfinite(number));
+    shortest(fabs(number), text, sizeof text);
+    char *mark = strchr(text, 'e');
+    int exponent = atoi(mark + 1), count = 0;
+    for (const char *at = text; at < mark; at++)
+        if (*at != '.')
+            all[count++] = *at;
+    all[count] = '\0';
+    const char *sign = signbit(number) ? "-" : "";
+    size_t taken = (size_t)snprintf(buffer, size, "%s", sign);
+    if (exponent >= -4 && exponent < 16)
+        place_point(all, count, exponent + 1, buffer + taken, size - taken);
+    else
+        snprintf(buffer, size, "%s%.1s%s%se%+03d", sign, all, count > 1 ? "." : "", all + 1,
+                 exponent);
+    return buffer;
+}

@@ -1,0 +1,29 @@
+/* Libraries opened on demand, as systemd does with its optional ones: by SONAME, once. */
+#include "util/lazy.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+int lazy_open(const char *soname, const char *package, const struct lazy_symbol *symbols,
+              size_t count, void **handle, struct grid_error *err)
+{
+    if (*handle)
+        return 0;
+    void *library = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        grid_error_set(err, GRID_EINTERNAL, "cannot open %s: %s", soname, dlerror());
+        return grid_error_hint(err, "install the package %s", package);
+    }
+    for (size_t i = 0; i < count; i++) {
+        void *address = dlsym(library, symbols[i].name);
+        if (!address) {
+            dlclose(library);
+            grid_error_set(err, GRID_EINTERNAL, "%s is too old: it has no %s", soname,
+                           symbols[i].name);
+            return grid_error_hint(err, "install a newer version of the package %s", package);
+        }
+        memcpy(symbols[i].slot, &address, sizeof(address));
+    }
+    *handle = library;
+    return 0;
+}
