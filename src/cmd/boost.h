@@ -24,4 +24,9 @@ char *boost_brief(const struct grid_boost *boost, char buffer[static BOOST_BRIEF
 /* The boost as lines "Label:  value"; `whole`: with all that is known. */
 void boost_print(struct cmd *cmd, const struct grid_boost *boost, int64_t now_us, bool whole);
 
+/* The JSON of one boost: itself, and the rows of the sheet; `replayed` (may be NULL) says whether
+ * a request was. */
+void boost_document(struct sheet *sheet, const struct grid_boost *boost, int64_t now_us,
+                    const bool *replayed);
+
 #endif

@@ -141,12 +141,9 @@ static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
                                    .count = cmd->argument_count,
                                    .dry_run = cmd_value(cmd, "dry-run")};
     int rc = check_call(cmd, err);
-    if (rc == 0)
-        rc = boost_choose(cmd, &choice, err);
-    if (rc == 0)
-        rc = cmd_text(cmd, "reason", GRID_TEXT_SIZE, &release.reason, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
+    rc = rc ?: boost_choose(cmd, &choice, err);
+    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &release.reason, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
     if (rc < 0)
         return rc;
     release.filter = choice.filter;
@@ -157,7 +154,7 @@ static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
     return grid_ledger_release(store, &release, add_boost, ending, &ending->now_us, err);
 }
 
-static int end(struct ending *ending, int rc, const char *key, struct grid_error *err)
+static int end(struct ending *ending, int rc, const char *key)
 {
     struct cmd *cmd = ending->cmd;
     if (rc < 0)
@@ -178,13 +175,12 @@ static int run_release(struct cmd *cmd, struct grid_error *err)
                           .ids = BUFFER_INIT}, ending = seen;
     int rc = sheet_begin(&ending.sheet, cmd, &rows_boosts, err);
     ending.verb = cmd_value(cmd, "dry-run") ? "would release" : "released";
-    if (rc == 0)
-        rc = release(cmd, &seen, &ending, err);
+    rc = rc ?: release(cmd, &seen, &ending, err);
     if (rc == GRID_EUNKNOWN) {
         grid_error_wrap(err, "the boosts may have been released");
         grid_error_hint(err, "do it again: releasing what has ended is no error");
     }
-    rc = end(&ending, rc, "released", err);
+    rc = end(&ending, rc, "released");
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
         buffer_add(&cmd->out, ending.lines.data, ending.lines.length);
     if (rc == 0 && cmd_value(cmd, "all") && ending.ids.length + seen.ids.length == 0)
@@ -212,11 +208,9 @@ static int run_cleanup(struct cmd *cmd, struct grid_error *err)
     struct ending ending = {.cmd = cmd, .lines = BUFFER_INIT, .ids = BUFFER_INIT};
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = sheet_begin(&ending.sheet, cmd, &rows_boosts, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
-    if (rc == 0)
-        rc = grid_ledger_cleanup(store, dry_run, count_boost, &ending, &ending.now_us, err);
-    rc = end(&ending, rc, "removed", err);
+    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: grid_ledger_cleanup(store, dry_run, count_boost, &ending, &ending.now_us, err);
+    rc = end(&ending, rc, "removed");
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
         buffer_format(&cmd->out, "%zu boost%s %s\n", ending.ended, plural(ending.ended),
                       dry_run ? "would end" : "ended");

@@ -8,7 +8,7 @@ static const struct cmd_option history_options[] = {
     {"node", 0, "NODE", "only where this node lends or borrows", CMD_NODE},
     {"owner", 0, "NAME", "only this user's boosts", CMD_OWNER},
     {"event", 0, "EVENT", "only this kind: granted, released, expired, ...", CMD_EVENT},
-    {"limit", 'n', "N", "at most N events", CMD_TEXT},
+    {"n", 'n', "N", "at most N events", CMD_TEXT},
     {0},
 };
 
@@ -29,7 +29,7 @@ static int read_options(struct cmd *cmd, struct grid_event_filter *filter, int64
                         struct grid_error *err)
 {
     const char *since = cmd_value(cmd, "since"), *until = cmd_value(cmd, "until");
-    const char *event = cmd_value(cmd, "event"), *limit = cmd_value(cmd, "limit");
+    const char *event = cmd_value(cmd, "event"), *most = cmd_value(cmd, "n");
     int64_t now_us = file_clock_us();
     int rc = since ? grid_time_parse(since, now_us, &filter->since_us, err) : 0;
     if (rc == 0 && until)
@@ -38,8 +38,8 @@ static int read_options(struct cmd *cmd, struct grid_event_filter *filter, int64
         filter->has_event = true;
         rc = grid_event_parse(event, &filter->event, err);
     }
-    if (rc == 0 && limit)
-        rc = text_integer(limit, 1, INT64_MAX, "--limit", ret_most, err);
+    if (rc == 0 && most)
+        rc = text_integer(most, 1, INT64_MAX, "-n", ret_most, err);
     filter->node = cmd_value(cmd, "node");
     filter->owner = cmd_value(cmd, "owner");
     return rc;
@@ -53,16 +53,13 @@ static int run_history(struct cmd *cmd, struct grid_error *err)
     struct grid_event_filter filter = {0};
     struct grid_boost boost;
     int rc = read_options(cmd, &filter, &listing.most, err);
-    if (rc == 0)
-        rc = sheet_begin(&sheet, cmd, &rows_events, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
+    rc = rc ?: sheet_begin(&sheet, cmd, &rows_events, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
     if (rc == 0 && cmd->argument_count > 0) {
         filter.boost_id = boost.boost_id;
         rc = grid_ledger_show(store, cmd->arguments[0], &boost, NULL, err);
     }
-    if (rc == 0)
-        rc = grid_ledger_history(store, &filter, add_event, &listing, err);
+    rc = rc ?: grid_ledger_history(store, &filter, add_event, &listing, err);
     if (rc < 0)
         return rc;
     if (sheet.rows == 0)

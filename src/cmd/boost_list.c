@@ -19,13 +19,6 @@ const struct cmd_option boost_filters[] = {
     {0},
 };
 
-static const char *known_resource(void *context, size_t index)
-{
-    static const char *const names[] = {"cpu", "gpu", "memory", NULL};
-    (void)context;
-    return names[index];
-}
-
 int boost_resource(struct cmd *cmd, const char *text, char ret[static GRID_RESOURCE_SIZE],
                    struct grid_error *err)
 {
@@ -33,7 +26,9 @@ int boost_resource(struct cmd *cmd, const char *text, char ret[static GRID_RESOU
     if (rc < 0 || strcmp(ret, "CPU") == 0 || strcmp(ret, "GPU") == 0
         || grid_resource_is_memory(ret))
         return rc;
-    const char *nearest = text_nearest(text, known_resource, NULL);
+    /* A short name may well be meant: "tpu". */
+    const char *nearest = strlen(text) > 3 ? text_nearest(text, cmd_word, (void *)cmd_resources)
+                                           : NULL;
     if (nearest)
         output_warning(cmd, "'%s' is a resource of its own: did you mean '%s'?", text, nearest);
     return 0;
@@ -122,6 +117,20 @@ void boost_print(struct cmd *cmd, const struct grid_boost *boost, int64_t now_us
     output_pair(cmd, "Placement:", boost->ray_placement_group);
     snprintf(text, sizeof(text), "%jd", (intmax_t)boost->token);
     output_pair(cmd, "Token:", boost->token > 0 ? text : "");
+}
+
+void boost_document(struct sheet *sheet, const struct grid_boost *boost, int64_t now_us,
+                    const bool *replayed)
+{
+    struct json json = sheet_document(sheet->cmd);
+    json_key(&json, "boost");
+    record_show(&json, boost, now_us);
+    sheet_array(sheet, &json);
+    if (replayed) {
+        json_key(&json, "replayed");
+        json_bool(&json, *replayed);
+    }
+    sheet_end(&json);
 }
 
 /* --- status --------------------------------------------------------------------------------- */
@@ -213,12 +222,10 @@ static int list(struct cmd *cmd, struct listing *listing, struct grid_error *err
     struct boost_choice choice;
     int rc = boost_choose(cmd, &choice, err);
     choice.filter.newest_first = true;
-    if (rc == 0)
-        rc = sheet_begin(&listing->sheet, cmd, &rows_boosts, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
-    if (rc == 0)
-        rc = grid_ledger_list(store, &choice.filter, list_boost, listing, &listing->now_us, err);
+    rc = rc ?: sheet_begin(&listing->sheet, cmd, &rows_boosts, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: grid_ledger_list(store, &choice.filter, list_boost, listing, &listing->now_us,
+                                err);
     if (rc == 0 && cmd->settings.format == FORMAT_JSON)
         print_document(listing);
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
@@ -271,22 +278,15 @@ static int run_show(struct cmd *cmd, struct grid_error *err)
     struct grid_boost boost;
     int64_t now_us = 0;
     int rc = sheet_begin(&sheet, cmd, &rows_boosts, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
-    if (rc == 0)
-        rc = grid_ledger_show(store, cmd->arguments[0], &boost, &now_us, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: grid_ledger_show(store, cmd->arguments[0], &boost, &now_us, err);
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
         boost_print(cmd, &boost, now_us, true);
     else if (rc == 0)
         rc = show_group(store, &sheet, &boost, now_us, err);
-    if (rc < 0 || cmd->settings.format != FORMAT_JSON)
-        return rc;
-    struct json json = sheet_document(cmd);
-    json_key(&json, "boost");
-    record_show(&json, &boost, now_us);
-    sheet_array(&sheet, &json);
-    sheet_end(&json);
-    return 0;
+    if (rc == 0 && cmd->settings.format == FORMAT_JSON)
+        boost_document(&sheet, &boost, now_us, NULL);
+    return rc;
 }
 
 static const struct cmd_option status_options[] = {

@@ -1,6 +1,5 @@
 /* grid boost request: asks for a boost, and prints what was granted. */
 #include "cmd/boost.h"
-#include "model/record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,11 +33,9 @@ static int read_arguments(struct cmd *cmd, struct request *request, struct grid_
     request->grid.target_node = cmd->arguments[0];
     request->grid.resource_type = request->resource;
     int rc = grid_node_name_check(cmd->arguments[0], err);
-    if (rc == 0)
-        rc = boost_resource(cmd, cmd->arguments[1], request->resource, err);
-    if (rc == 0)
-        rc = grid_amount_parse(request->resource, cmd->arguments[2], &request->grid.amount_u, err);
-    return rc;
+    rc = rc ?: boost_resource(cmd, cmd->arguments[1], request->resource, err);
+    return rc ?: grid_amount_parse(request->resource, cmd->arguments[2], &request->grid.amount_u,
+                                   err);
 }
 
 /* Who owns it: who asks, unless root says otherwise. */
@@ -65,11 +62,8 @@ static int read_options(struct cmd *cmd, struct request *request, struct grid_er
         rc = grid_duration_parse(duration, true, &grid->duration_us, err);
     if (rc == 0 && grid->source_node)
         rc = grid_node_name_check(grid->source_node, err);
-    if (rc == 0)
-        rc = cmd_text(cmd, "reason", GRID_TEXT_SIZE, &grid->reason, err);
-    if (rc == 0)
-        rc = cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
-    return rc;
+    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &grid->reason, err);
+    return rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
 }
 
 /* The change may have been made: how to find out. */
@@ -94,15 +88,8 @@ static int print(struct cmd *cmd, const struct grid_grant *grant, struct grid_er
         return 0;
     }
     sheet_add(&sheet, &grant->boost, grant->now_us);
-    if (cmd->settings.format != FORMAT_JSON)
-        return 0;
-    struct json json = sheet_document(cmd);
-    json_key(&json, "boost");
-    record_show(&json, &grant->boost, grant->now_us);
-    sheet_array(&sheet, &json);
-    json_key(&json, "replayed");
-    json_bool(&json, grant->replayed);
-    sheet_end(&json);
+    if (cmd->settings.format == FORMAT_JSON)
+        boost_document(&sheet, &grant->boost, grant->now_us, &grant->replayed);
     return 0;
 }
 
@@ -113,14 +100,10 @@ static int run_request(struct cmd *cmd, struct grid_error *err)
     struct grid_grant grant;
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = read_arguments(cmd, &request, err);
-    if (rc == 0)
-        rc = read_options(cmd, &request, err);
-    if (rc == 0)
-        rc = read_owner(cmd, &request, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
-    if (rc == 0)
-        rc = grid_ledger_request(store, &request.grid, dry_run, &grant, err);
+    rc = rc ?: read_options(cmd, &request, err);
+    rc = rc ?: read_owner(cmd, &request, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: grid_ledger_request(store, &request.grid, dry_run, &grant, err);
     if (rc < 0)
         return rc == GRID_EUNKNOWN ? unknown(&request.grid, err) : rc;
     if (dry_run)

@@ -33,6 +33,13 @@ const char *cmd_noun_at(size_t index, const char **ret_summary)
     return nouns[index][0];
 }
 
+const char *cmd_word(void *words, size_t index)
+{
+    return ((const char *const *)words)[index];
+}
+
+const char *const cmd_resources[] = {"cpu", "gpu", "memory", NULL};
+
 /* --- what verbs ask of the call ------------------------------------------------------------- */
 
 const char *cmd_value(const struct cmd *cmd, const char *option)
@@ -92,13 +99,14 @@ int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err)
 
 /* --- a call --------------------------------------------------------------------------------- */
 
-/* What `grid help` and the like print; false: the verb is to run. */
-static bool inform(struct cmd *cmd, const struct grid_error *err)
+/* Prints what was asked about grid itself, whatever else is wrong; false: nothing was. */
+static bool inform(struct cmd *cmd, int rc)
 {
-    bool lost = err->code && !cmd->verb && !cmd->help;
-    if (cmd->version && !lost)
+    if (cmd->lost)
+        return false;
+    if (cmd->version)
         buffer_text(&cmd->out, "grid " GRID_VERSION "\n");
-    else if (!lost && (cmd->help || (!cmd->verb && !err->code)))
+    else if (cmd->help || (!cmd->verb && rc == 0))
         help_print(cmd);
     else
         return false;
@@ -108,8 +116,7 @@ static bool inform(struct cmd *cmd, const struct grid_error *err)
 static int run(struct cmd *cmd, struct grid_error *err)
 {
     int rc = option_count(cmd, err);
-    if (rc == 0)
-        rc = config_load(cmd, err);
+    rc = rc ?: config_load(cmd, err);
     return rc < 0 ? rc : cmd->verb->run(cmd, err);
 }
 
@@ -125,7 +132,7 @@ int cmd_main(struct cmd *cmd, int argc, char **argv)
     else {
         rc = option_parse(cmd, argc, argv, &err);
         config_output(cmd); /* an early error is printed as it is asked for */
-        if (inform(cmd, &err))
+        if (inform(cmd, rc))
             rc = 0;
         else if (rc == 0)
             rc = run(cmd, &err);

@@ -25,7 +25,7 @@ enum cmd_kind {
 
 /* A table of options ends with a row without a name. */
 struct cmd_option {
-    const char *name;     /* long, without dashes */
+    const char *name;     /* long, without dashes; of one letter: there is only the short one */
     char letter;          /* short, or 0 */
     const char *argument; /* "DUR"; NULL: takes none */
     const char *help;
@@ -80,6 +80,7 @@ struct cmd {
     size_t argument_count;
     const struct cmd_option *pending; /* the last word is this option, its argument is missing */
     bool help, version;
+    bool lost;                    /* a noun or verb was typed that there is not */
     bool ended;                   /* "--" was typed */
     bool silent;                  /* no note may be printed: completion */
     bool in_file;                 /* what is wrong stands in a file: usage would not help */
@@ -96,6 +97,12 @@ const struct cmd_verb *cmd_verb_at(size_t index);
 
 /* The nouns in the order of help, each with its summary; NULL at the end. */
 const char *cmd_noun_at(size_t index, const char **ret_summary);
+
+/* A text_next_fn over a list of words that ends with NULL. */
+const char *cmd_word(void *words, size_t index);
+
+/* The resources that everybody knows, as typed; up to NULL. */
+extern const char *const cmd_resources[];
 
 /* An option's value: NULL when it was not given, "" when it takes none. The verb must have it. */
 const char *cmd_value(const struct cmd *cmd, const char *option);
@@ -123,9 +130,8 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
 /* Are there as many arguments as the verb takes? EUSAGE. */
 int option_count(const struct cmd *cmd, struct grid_error *err);
 
-/* Calls fn for each option of a table, which may be NULL. */
-typedef void (*option_fn)(void *context, const struct cmd_option *option);
-void option_each(const struct cmd_option *table, option_fn fn, void *context);
+/* "--" or, of an option with a short name only, "-". */
+const char *option_dashes(const struct cmd_option *option);
 
 /* --- config.c ------------------------------------------------------------------------------ */
 
@@ -135,9 +141,8 @@ int config_load(struct cmd *cmd, struct grid_error *err);
 /* Only what the command line says about output, for an early error. */
 void config_output(struct cmd *cmd);
 
-/* "table", ...; NULL at the end. */
-const char *config_format_name(void *context, size_t index);
-const char *config_color_name(void *context, size_t index);
+/* What --output and --color take; up to NULL. */
+extern const char *const config_formats[], *const config_colors[];
 
 /* --- help.c, complete.c -------------------------------------------------------------------- */
 

@@ -117,13 +117,6 @@ static const char *event_name(void *context, size_t index)
     return index < GRID_EVENT_COUNT ? grid_event_name((enum grid_event_kind)index) : NULL;
 }
 
-static const char *resource_name(void *context, size_t index)
-{
-    static const char *const names[] = {"cpu", "gpu", "memory", NULL};
-    (void)context;
-    return names[index];
-}
-
 /* The last of a comma-separated list; what stands before it stays. */
 static void offer_columns(struct completing *completing)
 {
@@ -133,22 +126,21 @@ static void offer_columns(struct completing *completing)
     if (!kind || asprintf(&before, "%s%.*s", completing->before,
                           comma ? (int)(comma + 1 - completing->word) : 0, completing->word) < 0)
         return;
-    struct completing last = *completing;
-    last.before = before;
-    last.word = comma ? comma + 1 : completing->word;
+    completing->before = before;
+    completing->word = comma ? comma + 1 : completing->word;
     for (size_t i = 0; (name = sheet_column_name((void *)kind, i)); i++)
-        offer(&last, name, kind->columns[i].help);
+        offer(completing, name, kind->columns[i].help);
 }
 
 static void offer_values(struct completing *completing)
 {
     switch (completing->kind) {
     case CMD_TEXT: return;
-    case CMD_RESOURCE: offer_all(completing, resource_name, NULL); return;
+    case CMD_RESOURCE: offer_all(completing, cmd_word, (void *)cmd_resources); return;
     case CMD_PRIORITY: offer_all(completing, priority_name, NULL); return;
     case CMD_EVENT: offer_all(completing, event_name, NULL); return;
-    case CMD_FORMAT: offer_all(completing, config_format_name, NULL); return;
-    case CMD_COLOR: offer_all(completing, config_color_name, NULL); return;
+    case CMD_FORMAT: offer_all(completing, cmd_word, (void *)config_formats); return;
+    case CMD_COLOR: offer_all(completing, cmd_word, (void *)config_colors); return;
     case CMD_COLUMNS: offer_columns(completing); return;
     case CMD_FILE: buffer_text(&completing->cmd->out, ":file\n"); return;
     case CMD_DIRECTORY: buffer_text(&completing->cmd->out, ":directory\n"); return;
@@ -160,12 +152,20 @@ static void offer_values(struct completing *completing)
 
 /* --- where the word stands ------------------------------------------------------------------ */
 
+/* The verb's own first, then the global ones. */
 static void offer_options(const struct completing *completing)
 {
     const struct cmd *cmd = completing->cmd;
-    for (size_t i = 0; cmd->options[i]; i++) {
+    size_t globals = 0, count = 0;
+    while (cmd_globals[globals].name)
+        globals++;
+    while (cmd->options[count])
+        count++;
+    for (size_t at = globals; at < globals + count; at++) {
+        size_t i = at % count;
         char text[64];
-        snprintf(text, sizeof(text), "--%s", cmd->options[i]->name);
+        snprintf(text, sizeof(text), "%s%s", option_dashes(cmd->options[i]),
+                 cmd->options[i]->name);
         if (!cmd->values[i])
             offer(completing, text, cmd->options[i]->help);
     }

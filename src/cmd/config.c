@@ -11,32 +11,20 @@
 #define LOCK_TIMEOUT_US (10 * GRID_SECOND)
 #define KEEP_MOST 1000
 
-static const char *const formats[] = {"table", "json", "jsonl", "csv", "id", NULL};
-static const char *const colors[] = {"auto", "always", "never", NULL};
-
-const char *config_format_name(void *context, size_t index)
-{
-    (void)context;
-    return formats[index];
-}
-
-const char *config_color_name(void *context, size_t index)
-{
-    (void)context;
-    return colors[index];
-}
+const char *const config_formats[] = {"table", "json", "jsonl", "csv", "id", NULL};
+const char *const config_colors[] = {"auto", "always", "never", NULL};
 
 /* --- one setting each: a text into its place, or EUSAGE --------------------------------------- */
 
 static int set_format(struct settings *settings, const char *text, struct grid_error *err)
 {
     for (enum format i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i], text) == 0) {
+        if (strcmp(config_formats[i], text) == 0) {
             settings->format = i;
             return 0;
         }
     }
-    return text_unknown("output format", text, config_format_name, NULL, err);
+    return text_unknown("output format", text, cmd_word, (void *)config_formats, err);
 }
 
 /* "auto" is a terminal that is not dumb, unless NO_COLOR says no (no-color.org). */
@@ -51,7 +39,7 @@ static int set_color(struct settings *settings, const char *text, struct grid_er
     settings->color = strcmp(text, "always") == 0;
     if (settings->color || strcmp(text, "never") == 0)
         return 0;
-    return text_unknown("color", text, config_color_name, NULL, err);
+    return text_unknown("color", text, cmd_word, (void *)config_colors, err);
 }
 
 static int set_lock_timeout(struct settings *settings, const char *text, struct grid_error *err)
@@ -188,27 +176,33 @@ static int find_data_dir(struct cmd *cmd, struct grid_error *err)
 struct reading {
     struct cmd *cmd;
     const char *path;
+    char unknown[64]; /* key at the top that was warned of last */
 };
 
 static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
 {
     struct reading *reading = context;
     struct grid_error why = {0};
-    for (size_t i = 0; i < countof(sources); i++) {
-        if (strcmp(sources[i].key, leaf->path) != 0)
-            continue;
-        if (leaf->is_null || leaf->is_empty)
-            grid_error_set(&why, GRID_EUSAGE, "%s needs a value", leaf->path);
-        else if (sources[i].set(&reading->cmd->settings, leaf->text, &why) == 0)
-            return 0;
-        grid_error_set(err, why.code, "%s:%zu:%zu: %s", text_shown(reading->path), leaf->line,
-                       leaf->column, why.message);
-        return why.hint[0] ? grid_error_hint(err, "%s", why.hint) : why.code;
+    char key[sizeof(reading->unknown)];
+    size_t length = strcspn(leaf->path, ".["), i = 0;
+    snprintf(key, sizeof(key), "%.*s", (int)length, leaf->path);
+    while (i < countof(sources) && strcmp(sources[i].key, key) != 0)
+        i++;
+    if (i == countof(sources)) {
+        text_unknown("key", key, source_key, NULL, &why);
+        if (strcmp(reading->unknown, key) != 0)
+            output_warning(reading->cmd, "%s:%zu: %s (%s)", reading->path, leaf->key_line,
+                           why.message, why.hint);
+        text_copy(reading->unknown, sizeof(reading->unknown), key);
+        return 0;
     }
-    text_unknown("key", leaf->path, source_key, NULL, &why);
-    output_warning(reading->cmd, "%s:%zu: %s (%s)", text_shown(reading->path), leaf->key_line,
-                   why.message, why.hint);
-    return 0;
+    if (leaf->is_null || leaf->is_empty || leaf->path[length])
+        grid_error_set(&why, GRID_EUSAGE, "%s needs one value", key);
+    else if (sources[i].set(&reading->cmd->settings, leaf->text, &why) == 0)
+        return 0;
+    grid_error_set(err, why.code, "%s:%zu:%zu: %s", text_shown(reading->path), leaf->line,
+                   leaf->column, why.message);
+    return why.hint[0] ? grid_error_hint(err, "%s", why.hint) : why.code;
 }
 
 static int read_file(struct cmd *cmd, struct grid_error *err)
@@ -216,6 +210,8 @@ static int read_file(struct cmd *cmd, struct grid_error *err)
     grid_auto_free char *standard = NULL, *text = NULL;
     size_t length;
     const char *path = given(cmd, "config", "GRID_CONFIG");
+    if (path && strcmp(path, "/dev/null") == 0)
+        return 0;
     if (!path && asprintf(&standard, "%s/config.yaml", cmd->settings.data_dir) < 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory");
     struct reading reading = {.cmd = cmd, .path = path ? path : standard};
@@ -224,7 +220,7 @@ static int read_file(struct cmd *cmd, struct grid_error *err)
         return grid_error_set(err, GRID_EIO, "cannot read '%s': no such file", text_shown(path));
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    output_note(cmd, GRID_NOTE_VERBOSE, "reading the configuration file");
+    output_verbose(cmd, "settings: %s", reading.path);
     cmd->in_file = true;
     rc = yaml_read(reading.path, text, length, take_leaf, &reading, err);
     cmd->in_file = rc != 0;
@@ -236,16 +232,10 @@ int config_load(struct cmd *cmd, struct grid_error *err)
     struct settings *settings = &cmd->settings;
     settings->lock_timeout_us = LOCK_TIMEOUT_US;
     int rc = find_data_dir(cmd, err);
-    if (rc == 0)
-        rc = set_store(settings, "file:", err);
-    if (rc == 0)
-        rc = set_color(settings, "auto", err);
+    rc = rc ?: set_store(settings, "file:", err);
+    rc = rc ?: set_color(settings, "auto", err);
     /* Twice: notes about the file are printed as the command line says, and it wins. */
-    if (rc == 0)
-        rc = apply(cmd, err);
-    if (rc == 0)
-        rc = read_file(cmd, err);
-    if (rc == 0)
-        rc = apply(cmd, err);
-    return rc;
+    rc = rc ?: apply(cmd, err);
+    rc = rc ?: read_file(cmd, err);
+    return rc ?: apply(cmd, err);
 }

@@ -16,10 +16,11 @@ static void print_options(struct buffer *out, const struct cmd_option *table)
     for (; table && table->name; table++) {
         char left[64], letter[8] = "    ";
         const char *argument = table->argument ? table->argument : "";
-        if (table->letter)
+        if (table->letter && table->name[1])
             snprintf(letter, sizeof(letter), "-%c, ", table->letter);
-        snprintf(left, sizeof(left), "%s--%s%s%s", letter, table->name,
-                 *argument && *argument != '[' ? " " : "", argument);
+        snprintf(left, sizeof(left), "%s%s%s%s%s", table->name[1] ? letter : "",
+                 option_dashes(table), table->name, *argument && *argument != '[' ? " " : "",
+                 argument);
         print_row(out, left, table->help);
     }
 }
@@ -99,8 +100,8 @@ static void list_options(struct buffer *out, const struct cmd_verb *verb,
                          const struct cmd_option *table)
 {
     for (; table && table->name; table++)
-        buffer_format(out, "%s%s%s%s--%s\n", verb ? verb->noun : "", verb ? " " : "",
-                      verb ? verb->name : "", verb ? " " : "", table->name);
+        buffer_format(out, "%s%s%s%s%s%s\n", verb ? verb->noun : "", verb ? " " : "",
+                      verb ? verb->name : "", verb ? " " : "", option_dashes(table), table->name);
 }
 
 void help_options(struct cmd *cmd)

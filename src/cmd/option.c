@@ -23,6 +23,11 @@ const struct cmd_option cmd_globals[] = {
     {0},
 };
 
+const char *option_dashes(const struct cmd_option *option)
+{
+    return option->name[1] ? "--" : "-";
+}
+
 /* What getopt_long takes, made from cmd->options. */
 struct tables {
     struct option longs[CMD_OPTIONS_MAX];
@@ -85,22 +90,20 @@ static bool is_number(const char *word)
 /* What getopt_long has no place for; `token` is the word of the command line. */
 static void unknown_option(struct cmd *cmd, const char *token, struct grid_error *err)
 {
-    char name[64] = "";
     const char *at = token + strspn(token, "-"), *nearest = NULL;
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "="), at);
-    for (size_t i = 0; cmd->options[i]; i++) {
-        if (strncmp(token, "--", 2) == 0 && strcmp(cmd->options[i]->name, name) == 0) {
+    grid_auto_free char *name = strndup(at, strcspn(at, "="));
+    for (size_t i = 0; name && token[1] == '-' && cmd->options[i]; i++) {
+        if (strcmp(cmd->options[i]->name, name) == 0 && !cmd->options[i]->argument) {
             grid_error_set(err, GRID_EUSAGE, "option '--%s' takes no value", name);
             return;
         }
     }
-    if (token[1] != '-' && strlen(name) > 1 && optopt > ' ' && optopt < 0x7f
-        && (unsigned char)token[1] != optopt)
-        grid_error_set(err, GRID_EUSAGE, "unknown option '-%c' in '%s'", optopt,
-                       text_shown(token));
-    else
+    if (token[1] == '-' || token[1] == optopt)
         grid_error_set(err, GRID_EUSAGE, "unknown option '%s'", text_shown(token));
-    if (strlen(name) > 1)
+    else
+        grid_error_set(err, GRID_EUSAGE, "unknown option '%s' in '%s'",
+                       text_shown(((char[]){'-', (char)optopt, '\0'})), text_shown(token));
+    if (name && strlen(name) > 1)
         nearest = text_nearest(name, option_name, cmd);
     if (nearest)
         grid_error_hint(err, "did you mean '--%s'?", nearest);
@@ -129,7 +132,8 @@ static void take_noun(struct cmd *cmd, const char *word, struct grid_error *err)
     for (size_t i = 0; (noun = noun_name(NULL, i)) && !cmd->noun; i++)
         if (strcmp(noun, word) == 0)
             cmd->noun = noun;
-    if (!cmd->noun)
+    cmd->lost = !cmd->noun;
+    if (cmd->lost)
         unknown_noun(word, err);
 }
 
@@ -146,6 +150,7 @@ static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
         return;
     }
     char what[64];
+    cmd->lost = true;
     snprintf(what, sizeof(what), "%s verb", cmd->noun);
     text_unknown(what, word, verb_name, cmd, err);
 }
@@ -162,34 +167,38 @@ static void take_word(struct cmd *cmd, struct tables *tables, char *word, struct
         take_verb(cmd, tables, word, err);
 }
 
-static void take_option(struct cmd *cmd, const struct tables *tables, int found,
-                        const char *token, struct grid_error *err)
+/* The option that getopt_long means by `code`: a letter, or a row. */
+static size_t find_option(const struct cmd *cmd, int code)
 {
-    size_t i = (size_t)(found - LONG_FIRST);
-    if (found < LONG_FIRST)
-        for (i = 0; cmd->options[i]->letter != found;)
-            i++;
-    else if (strcspn(token + 2, "=") != strlen(tables->longs[i].name)) {
+    size_t i = 0;
+    if (code >= LONG_FIRST)
+        return (size_t)(code - LONG_FIRST);
+    while (cmd->options[i]->letter != code)
+        i++;
+    return i;
+}
+
+static void take_option(struct cmd *cmd, int code, const char *token, struct grid_error *err)
+{
+    size_t i = find_option(cmd, code), length = strlen(cmd->options[i]->name);
+    const char *name = cmd->options[i]->name;
+    if (code >= LONG_FIRST && (length == 1 || strcspn(token + 2, "=") != length)) {
         unknown_option(cmd, token, err); /* getopt_long takes abbreviations */
         return;
     }
     cmd->values[i] = optarg ? optarg : "";
-    cmd->help |= strcmp(cmd->options[i]->name, "help") == 0;
-    cmd->version |= strcmp(cmd->options[i]->name, "version") == 0;
-    /* Of -o and --json the last one counts. */
-    if (strcmp(cmd->options[i]->name, "json") == 0)
-        cmd->values[i - 1] = "json";
+    cmd->help |= strcmp(name, "help") == 0;
+    cmd->version |= strcmp(name, "version") == 0;
+    if (strcmp(name, "json") == 0) /* of -o and --json the last one counts */
+        cmd->values[find_option(cmd, 'o')] = "json";
 }
 
 /* An option without its argument; it stands last. */
 static void missing_argument(struct cmd *cmd, struct grid_error *err)
 {
-    size_t i = 0;
-    while (optopt < LONG_FIRST ? cmd->options[i]->letter != optopt : LONG_FIRST + (int)i != optopt)
-        i++;
-    cmd->pending = cmd->options[i];
-    grid_error_set(err, GRID_EUSAGE, "option '--%s' needs a value: %s", cmd->options[i]->name,
-                   cmd->options[i]->argument);
+    cmd->pending = cmd->options[find_option(cmd, optopt)];
+    grid_error_set(err, GRID_EUSAGE, "option '%s%s' needs a value: %s",
+                   option_dashes(cmd->pending), cmd->pending->name, cmd->pending->argument);
 }
 
 int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
@@ -217,7 +226,7 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
         else if (found == '?')
             unknown_option(cmd, argv[at], first);
         else
-            take_option(cmd, &tables, found, argv[at], first);
+            take_option(cmd, found, argv[at], first);
     }
     cmd->ended = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
     for (int i = optind; i < argc; i++)

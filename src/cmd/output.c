@@ -23,7 +23,26 @@ static void print_line(struct buffer *line)
     buffer_release(line);
 }
 
-/* --- notes --------------------------------------------------------------------------------- */
+/* {"note":{"level":...}}: pairs of key and text; `status` only if it is not 0. */
+static void print_json(const char *name, int status, const char *const (*pairs)[2], size_t count)
+{
+    struct buffer line = BUFFER_INIT;
+    struct json json = json_begin(&line, -1);
+    json_open(&json, '{');
+    json_key(&json, name);
+    json_open(&json, '{');
+    if (status) {
+        json_key(&json, "status");
+        json_int(&json, status);
+    }
+    for (size_t i = 0; i < count; i++) {
+        json_key(&json, pairs[i][0]);
+        json_string(&json, pairs[i][1]);
+    }
+    json_close(&json, '}');
+    json_close(&json, '}');
+    print_line(&line);
+}
 
 void output_note(void *context, enum grid_note_level level, const char *text)
 {
@@ -34,80 +53,38 @@ void output_note(void *context, enum grid_note_level level, const char *text)
     if (cmd->silent || (level == GRID_NOTE_INFO && cmd->settings.quiet)
         || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
         return;
-    struct buffer line = BUFFER_INIT;
     if (is_json(cmd)) {
-        struct json json = json_begin(&line, -1);
-        json_open(&json, '{');
-        json_key(&json, "note");
-        json_open(&json, '{');
-        json_key(&json, "level");
-        json_string(&json, words[level]);
-        json_key(&json, "message");
-        json_string(&json, text);
-        json_close(&json, '}');
-        json_close(&json, '}');
-    } else {
-        buffer_format(&line, "grid: %s%s", prefixes[level],
-                      text_printable(text, shown, sizeof(shown)));
+        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}}, 2);
+        return;
     }
+    struct buffer line = BUFFER_INIT;
+    buffer_format(&line, "grid: %s%s", prefixes[level],
+                  text_printable(text, shown, sizeof(shown)));
     print_line(&line);
 }
 
-static void note(struct cmd *cmd, enum grid_note_level level, const char *format, va_list arguments)
+void output_format(struct cmd *cmd, enum grid_note_level level, const char *format, ...)
 {
     char text[LINE_MAX_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
     output_note(cmd, level, text);
-}
-
-void output_warning(struct cmd *cmd, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    note(cmd, GRID_NOTE_WARNING, format, arguments);
-    va_end(arguments);
-}
-
-void output_info(struct cmd *cmd, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    note(cmd, GRID_NOTE_INFO, format, arguments);
-    va_end(arguments);
-}
-
-/* --- errors -------------------------------------------------------------------------------- */
-
-static void print_json_error(const struct grid_error *err, const char *hint)
-{
-    struct buffer line = BUFFER_INIT;
-    struct json json = json_begin(&line, -1);
-    json_open(&json, '{');
-    json_key(&json, "error");
-    json_open(&json, '{');
-    json_key(&json, "status");
-    json_int(&json, grid_code_status(err->code));
-    json_key(&json, "code");
-    json_string(&json, grid_code_word(err->code));
-    json_key(&json, "message");
-    json_string(&json, err->message);
-    if (*hint) {
-        json_key(&json, "hint");
-        json_string(&json, hint);
-    }
-    json_close(&json, '}');
-    json_close(&json, '}');
-    print_line(&line);
 }
 
 /* Messages hold what users and files said; whoever wrote them may have forgotten text_shown. */
 static void print_error(const struct cmd *cmd, const struct grid_error *err)
 {
     char shown[4 * sizeof(err->message)], where[128] = "";
+    const char *hint = err->hint[0] ? err->hint : where;
     if (err->code == GRID_EUSAGE && !cmd->in_file)
         help_where(cmd, where, sizeof(where));
     if (is_json(cmd)) {
-        print_json_error(err, err->hint[0] ? err->hint : where);
+        print_json("error", grid_code_status(err->code),
+                   (const char *[][2]){{"code", grid_code_word(err->code)},
+                                       {"message", err->message}, {"hint", hint}},
+                   *hint ? 3 : 2);
         return;
     }
     struct buffer line = BUFFER_INIT;

@@ -7,9 +7,11 @@
 
 /* A note on stderr; as grid_note_fn, with the struct cmd as context. */
 void output_note(void *context, enum grid_note_level level, const char *text);
-void output_warning(struct cmd *cmd, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void output_info(struct cmd *cmd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void output_format(struct cmd *cmd, enum grid_note_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define output_warning(cmd, ...) output_format(cmd, GRID_NOTE_WARNING, __VA_ARGS__)
+#define output_info(cmd, ...) output_format(cmd, GRID_NOTE_INFO, __VA_ARGS__)
+#define output_verbose(cmd, ...) output_format(cmd, GRID_NOTE_VERBOSE, __VA_ARGS__)
 
 /* Prints the result, and what went wrong (`rc` < 0). Returns the exit status. */
 int output_finish(struct cmd *cmd, int rc, struct grid_error *err);

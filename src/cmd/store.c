@@ -45,7 +45,7 @@ static const struct row_kind rows_findings = {columns, countof(columns), print_j
 
 struct looking {
     struct cmd *cmd;
-    struct sheet sheet;
+    struct sheet *sheet;
     bool facts; /* printed for people */
 };
 
@@ -59,7 +59,7 @@ static int add_finding(void *context, const struct grid_finding *finding, struct
     text_copy(row.subject, sizeof(row.subject), finding->subject);
     text_copy(row.text, sizeof(row.text), finding->text);
     if (cmd->settings.format != FORMAT_TABLE) {
-        sheet_add(&looking->sheet, &row, 0);
+        sheet_add(looking->sheet, &row, 0);
     } else if (finding->severity != GRID_FACT) {
         buffer_format(&cmd->out, "%s: %s: %s\n", severities[row.severity], row.subject,
                       text_printable(row.text, shown, sizeof(shown)));
@@ -82,44 +82,32 @@ static void add_place(struct looking *looking, struct grid_error *err)
     add_finding(looking, &(struct grid_finding){GRID_FACT, "store", place}, err);
 }
 
-static int look(struct cmd *cmd, unsigned flags, bool facts, struct grid_error *err)
+/* info prints the facts, check and repair what is wrong. */
+static int run(struct cmd *cmd, struct grid_error *err)
 {
     cmd_auto_store struct grid_store *store = NULL;
-    struct looking looking = {.cmd = cmd, .facts = facts, .sheet.text = BUFFER_INIT};
-    int rc = sheet_begin(&looking.sheet, cmd, &rows_findings, err);
-    if (rc == 0)
-        rc = cmd_store(cmd, &store, err);
+    auto_sheet struct sheet sheet = {.text = BUFFER_INIT};
+    bool info = strcmp(cmd->verb->name, "info") == 0, repair = cmd->verb->options != NULL;
+    struct looking looking = {cmd, &sheet, info || cmd->settings.verbose};
+    unsigned flags = repair ? GRID_CHECK_REPAIR : 0;
+    if (repair && cmd_value(cmd, "accept-loss"))
+        flags |= GRID_CHECK_ACCEPT_LOSS;
+    int rc = sheet_begin(&sheet, cmd, &rows_findings, err);
+    rc = rc ?: cmd_store(cmd, &store, err);
     if (rc < 0)
         return rc;
     add_place(&looking, err);
     rc = grid_store_check(store, flags, add_finding, &looking, err);
-    if (cmd->settings.format == FORMAT_JSON) {
-        struct json json = sheet_document(cmd);
-        json_key(&json, "sound");
-        json_bool(&json, rc == 0);
-        sheet_array(&looking.sheet, &json);
-        sheet_end(&json);
-    } else if (cmd->settings.format == FORMAT_TABLE && rc == 0 && !facts) {
+    if (cmd->settings.format == FORMAT_TABLE && rc == 0 && !info)
         buffer_text(&cmd->out, "the ledger is sound\n");
-    }
-    sheet_release(&looking.sheet);
+    if (cmd->settings.format != FORMAT_JSON)
+        return rc;
+    struct json json = sheet_document(cmd);
+    json_key(&json, "sound");
+    json_bool(&json, rc == 0);
+    sheet_array(&sheet, &json);
+    sheet_end(&json);
     return rc;
-}
-
-static int run_info(struct cmd *cmd, struct grid_error *err)
-{
-    return look(cmd, 0, true, err);
-}
-
-static int run_check(struct cmd *cmd, struct grid_error *err)
-{
-    return look(cmd, 0, cmd->settings.verbose, err);
-}
-
-static int run_repair(struct cmd *cmd, struct grid_error *err)
-{
-    bool accept = cmd_value(cmd, "accept-loss");
-    return look(cmd, GRID_CHECK_REPAIR | (accept ? GRID_CHECK_ACCEPT_LOSS : 0), false, err);
 }
 
 static const struct cmd_option repair_options[] = {
@@ -129,13 +117,13 @@ static const struct cmd_option repair_options[] = {
 
 const struct cmd_verb store_verbs[] = {
     {.noun = "store", .name = "info", .arguments = "", .summary = "Say where the ledger is and what "
-     "it holds", .rows = &rows_findings, .examples = "  grid store info\n", .run = run_info},
+     "it holds", .rows = &rows_findings, .examples = "  grid store info\n", .run = run},
     {.noun = "store", .name = "check", .arguments = "",
      .summary = "Look at everything, and report what is wrong", .rows = &rows_findings,
-     .examples = "  grid store check -o json\n", .run = run_check},
+     .examples = "  grid store check -o json\n", .run = run},
     {.noun = "store", .name = "repair", .arguments = "",
      .summary = "Mend what can be mended without loss", .options = repair_options,
      .rows = &rows_findings, .examples = "  grid store repair --accept-loss\n",
-     .run = run_repair},
+     .run = run},
     {0},
 };

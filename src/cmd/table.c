@@ -15,31 +15,19 @@
 #define UUID_LENGTH 36
 #define UUID_SHORT 8
 
-LAZY(scols_new_table);
-LAZY(scols_unref_table);
-LAZY(scols_table_new_column);
-LAZY(scols_table_new_line);
-LAZY(scols_table_enable_colors);
-LAZY(scols_table_enable_noheadings);
-LAZY(scols_table_set_termwidth);
-LAZY(scols_table_set_termforce);
-LAZY(scols_column_get_header);
-LAZY(scols_cell_set_color);
-LAZY(scols_line_get_cell);
-LAZY(scols_line_set_data);
-LAZY(scols_print_table_to_string);
+#define FUNCTIONS(X)                                                                             \
+    X(scols_new_table) X(scols_unref_table) X(scols_table_new_column) X(scols_table_new_line)    \
+    X(scols_table_enable_colors) X(scols_table_enable_noheadings) X(scols_table_set_termforce)   \
+    X(scols_column_get_header) X(scols_cell_set_color) X(scols_line_get_cell)                    \
+    X(scols_line_set_data) X(scols_print_table_to_string)
+
+#define DECLARE(function) LAZY(function);
+#define NAME(function) LAZY_SYMBOL(function),
+FUNCTIONS(DECLARE)
 
 static int open_library(struct grid_error *err)
 {
-    static const struct lazy_symbol symbols[] = {
-        LAZY_SYMBOL(scols_new_table),           LAZY_SYMBOL(scols_unref_table),
-        LAZY_SYMBOL(scols_table_new_column),    LAZY_SYMBOL(scols_table_new_line),
-        LAZY_SYMBOL(scols_table_enable_colors), LAZY_SYMBOL(scols_table_enable_noheadings),
-        LAZY_SYMBOL(scols_table_set_termwidth), LAZY_SYMBOL(scols_table_set_termforce),
-        LAZY_SYMBOL(scols_column_get_header),   LAZY_SYMBOL(scols_cell_set_color),
-        LAZY_SYMBOL(scols_line_get_cell),       LAZY_SYMBOL(scols_line_set_data),
-        LAZY_SYMBOL(scols_print_table_to_string),
-    };
+    static const struct lazy_symbol symbols[] = {FUNCTIONS(NAME)};
     static void *handle;
     int rc = lazy_open("libsmartcols.so.1", "libsmartcols1", symbols, countof(symbols), &handle,
                        err);

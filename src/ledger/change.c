@@ -2,6 +2,8 @@
 #include "ledger/settle.h"
 #include "util/text.h"
 
+#include <string.h>
+
 struct ending {
     const struct grid_release *release;
     struct grid_boost *named;   /* the boosts of release->ids, as they are afterwards */
@@ -33,20 +35,33 @@ static int end_matching(void *context, const struct grid_boost *boost, struct gr
     return end_boost(context, boost, err);
 }
 
+/* The one that was named before and is this one, too; NULL: none. */
+static const struct grid_boost *named_before(const struct ending *ending, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(ending->named[i].boost_id, ending->named[index].boost_id) == 0)
+            return &ending->named[i];
+    return NULL;
+}
+
+/* All are looked up before one is ended: what was ambiguous must not become clear on the way. */
 static int end_named(struct ending *ending, struct grid_error *err)
 {
-    for (size_t i = 0; i < ending->release->count; i++) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ending->release->count; i++)
+        rc = grid_tx_find(ending->tx, ending->release->ids[i], &ending->named[i], err);
+    for (size_t i = 0; rc == 0 && i < ending->release->count; i++) {
         struct grid_boost *boost = &ending->named[i];
-        int rc = grid_tx_find(ending->tx, ending->release->ids[i], boost, err);
-        if (rc == 0 && boost->ended == GRID_ACTIVE) {
-            rc = end_boost(ending, boost, err);
-            boost->ended = GRID_RELEASED;
-            boost->ended_us = ending->now_us;
-        }
-        if (rc < 0)
-            return rc;
+        const struct grid_boost *before = named_before(ending, i);
+        if (before)
+            *boost = *before;
+        if (boost->ended != GRID_ACTIVE)
+            continue;
+        rc = end_boost(ending, boost, err);
+        boost->ended = GRID_RELEASED;
+        boost->ended_us = ending->now_us;
     }
-    return 0;
+    return rc;
 }
 
 /* Hands over what the set ended, after the first `settled` of them. */

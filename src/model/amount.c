@@ -193,7 +193,7 @@ int grid_amount_read(const char *resource, double number, int64_t *ret_amount_u,
     if (scaled > (double)most)
         return grid_error_set(err, GRID_EUSAGE, "amount is over the limit of %s",
                               memory ? "4194304 GiB" : "1000000000");
-    *ret_amount_u = llround(scaled);
+    *ret_amount_u = (int64_t)(scaled + 0.5); /* exact below 2^52; llround would load libm */
     return 0;
 }
 

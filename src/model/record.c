@@ -141,7 +141,7 @@ static int read_resource(const struct record_member *member, struct span value, 
 {
     char text[2 * GRID_RESOURCE_SIZE];
     struct grid_error why;
-    int rc = read_name(member, value, text, sizeof text, err);
+    int rc = read_name(member, value, text, sizeof(text), err);
     if (rc == 0 && grid_resource_read(text, to, &why) < 0)
         return unsound_because(err, &why);
     return rc;
@@ -166,7 +166,7 @@ static int read_time(const struct record_member *member, struct span value, int6
     char text[GRID_TIME_SIZE];
     bool naive = false;
     struct grid_error why;
-    int rc = read_text(value, text, sizeof text, err);
+    int rc = read_text(value, text, sizeof(text), err);
     if (rc < 0)
         return rc;
     if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, &why) < 0)
@@ -180,7 +180,7 @@ static int read_event(const struct record_member *member, struct span value,
                       enum grid_event_kind *to, struct grid_error *err)
 {
     char text[32];
-    int rc = read_name(member, value, text, sizeof text, err);
+    int rc = read_name(member, value, text, sizeof(text), err);
     if (rc == 0 && grid_event_parse(text, to, NULL) < 0)
         return unsound(err, member, "is none that is known");
     return rc;
@@ -190,7 +190,7 @@ static int read_event(const struct record_member *member, struct span value,
 static int read_priority(struct span value, enum grid_priority *to, struct grid_error *err)
 {
     char text[16];
-    int rc = read_text(value, text, sizeof text, err);
+    int rc = read_text(value, text, sizeof(text), err);
     if (rc == 0)
         grid_priority_parse(text, to, NULL);
     return rc < 0 ? rc : 0;
@@ -261,6 +261,8 @@ static bool key_is(struct span key, const char *name)
 {
     if (!memchr(key.at, '\\', key.length))
         return json_is(key, name);
+    if (json_has_odd_escape(key))
+        return false;
     cJSON *text = cJSON_ParseWithLength(key.at - 1, key.length + 2);
     bool same = text && strcmp(text->valuestring, name) == 0;
     cJSON_Delete(text);

@@ -12,9 +12,9 @@ struct record_notes {
 
 /*
  * Reads one record of the state file: `text` is a whole object, not yet checked. A record in
- * exactly our own layout takes a fast path; every other is checked strictly and given to cJSON.
- * Both read the same (a test compares them). ECORRUPT with the reason in one line ("amount is not
- * over 0", "'boost_id' comes twice") when it is no sound boost; ENOMEM. `notes` may be NULL.
+ * exactly our own layout takes a fast path; every other is checked strictly, and cJSON resolves its
+ * escapes. Both read the same (a test compares them). ECORRUPT with the reason in one line ("amount
+ * is not over 0", "'boost_id' comes twice") when it is no sound boost; ENOMEM. `notes` may be NULL.
  * After a failure *ret means nothing, here and below.
  */
 int record_read(struct span text, struct grid_boost *ret, struct record_notes *notes,

@@ -115,7 +115,7 @@ static const char *scan_flag(const char *at, const char *end, bool *to)
 static const char *scan_priority(const char *at, const char *end, enum grid_priority *to)
 {
     char text[16];
-    at = scan_text(at, end, text, sizeof text);
+    at = scan_text(at, end, text, sizeof(text));
     for (*to = GRID_LOW; at && strcmp(text, grid_priority_name(*to)) != 0; ++*to)
         if (*to == GRID_CRITICAL)
             return NULL;

@@ -120,6 +120,8 @@ static int attempt(struct grid_tx *tx, enum grid_mode mode, grid_decide_fn decid
 int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_decide_fn decide,
                         void *context, struct grid_commit *ret, struct grid_error *err)
 {
+    struct grid_error unused = {0};
+    err = err ? err : &unused;
     struct grid_tx tx = {.store = store,
                          .changes = {.texts = BUFFER_INIT, .actor = store->actor}};
     struct grid_commit commit = {0};
@@ -142,7 +144,7 @@ int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_deci
     if (rc == 0 || rc == GRID_EUNKNOWN) {
         if (ret)
             *ret = commit;
-        int after = tx.after ? tx.after(tx.after_context, &tx.changes, rc ? NULL : err) : 0;
+        int after = tx.after ? tx.after(tx.after_context, &tx.changes, rc ? &unused : err) : 0;
         rc = rc ? rc : after;
     }
     changes_release(&tx.changes);
@@ -318,5 +320,6 @@ int grid_tx_find(struct grid_tx *tx, const char *id, struct grid_boost *ret,
 int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn fn, void *context,
                      struct grid_error *err)
 {
-    return store->driver->check(store->db, flags, fn, context, err);
+    struct grid_error unused = {0};
+    return store->driver->check(store->db, flags, fn, context, err ? err : &unused);
 }

@@ -2,6 +2,7 @@
 #include "util/json.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
@@ -44,7 +45,7 @@ const char *json_plain(const char *at, const char *end)
 {
     while (end - at >= 8) {
         uint64_t word;
-        memcpy(&word, at, sizeof word);
+        memcpy(&word, at, sizeof(word));
         uint64_t control = (word - EACH_BYTE(0x20)) & ~word & HIGH_BITS;
         uint64_t quote = zero_byte(word ^ EACH_BYTE('"'));
         uint64_t backslash = zero_byte(word ^ EACH_BYTE('\\'));
@@ -281,6 +282,13 @@ static struct span take_value(const char **at, const char *end)
     return value;
 }
 
+static int comes_twice(struct span key, struct grid_error *err)
+{
+    char text[80];
+    snprintf(text, sizeof(text), "%.*s", (int)key.length, key.at);
+    return grid_error_set(err, GRID_ECORRUPT, "'%s' comes twice", text_shown(text));
+}
+
 int json_object(struct span object, json_member_fn fn, void *context, struct grid_error *err)
 {
     struct span keys[JSON_MEMBERS_MAX];
@@ -292,8 +300,7 @@ int json_object(struct span object, json_member_fn fn, void *context, struct gri
         struct span key = {at + 1, (size_t)(stop - at) - 2};
         for (size_t i = 0; i < count; i++)
             if (keys[i].length == key.length && memcmp(keys[i].at, key.at, key.length) == 0)
-                return grid_error_set(err, GRID_ECORRUPT, "'%.*s' comes twice",
-                                      (int)(key.length < 80 ? key.length : 80), key.at);
+                return comes_twice(key, err);
         if (count == JSON_MEMBERS_MAX)
             return grid_error_set(err, GRID_ECORRUPT, "more than %d members", JSON_MEMBERS_MAX);
         keys[count] = key;

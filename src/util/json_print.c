@@ -22,7 +22,7 @@ static void new_line(struct json *json)
     static const char spaces[] = "\n                                ";
     if (json->indent < 0)
         return;
-    size_t left = 2 * (size_t)json->indent, most = sizeof spaces - 2;
+    size_t left = 2 * (size_t)json->indent, most = sizeof(spaces) - 2;
     buffer_add(json->out, spaces, 1 + (left < most ? left : most));
     for (left -= left < most ? left : most; left > 0; left -= left < most ? left : most)
         buffer_add(json->out, spaces + 1, left < most ? left : most);
@@ -144,7 +144,7 @@ void json_int(struct json *json, int64_t number)
 void json_float(struct json *json, double number)
 {
     char text[32];
-    print_word(json, json_float_text(number, text, sizeof text));
+    print_word(json, json_float_text(number, text, sizeof(text)));
 }
 
 void json_bool(struct json *json, bool value)
@@ -222,7 +222,7 @@ char *json_float_text(double number, char *buffer, size_t size)
 {
     char text[32], all[20];
     assert(isfinite(number));
-    shortest(fabs(number), text, sizeof text);
+    shortest(fabs(number), text, sizeof(text));
     char *mark = strchr(text, 'e');
     int exponent = atoi(mark + 1), count = 0;
     for (const char *at = text; at < mark; at++)

@@ -12,22 +12,18 @@
 #define DEPTH_MAX 16
 #define VISITS_MAX 100000 /* aliases let a small file grow without end */
 
-LAZY(yaml_parser_initialize);
-LAZY(yaml_parser_delete);
-LAZY(yaml_parser_set_input_string);
-LAZY(yaml_parser_load);
-LAZY(yaml_document_delete);
-LAZY(yaml_document_get_root_node);
-LAZY(yaml_document_get_node);
+#define FUNCTIONS(X)                                                                             \
+    X(yaml_parser_initialize) X(yaml_parser_delete) X(yaml_parser_set_input_string)              \
+    X(yaml_parser_load) X(yaml_document_delete) X(yaml_document_get_root_node)                   \
+    X(yaml_document_get_node)
+
+#define DECLARE(function) LAZY(function);
+#define NAME(function) LAZY_SYMBOL(function),
+FUNCTIONS(DECLARE)
 
 static int open_library(struct grid_error *err)
 {
-    static const struct lazy_symbol symbols[] = {
-        LAZY_SYMBOL(yaml_parser_initialize),      LAZY_SYMBOL(yaml_parser_delete),
-        LAZY_SYMBOL(yaml_parser_set_input_string), LAZY_SYMBOL(yaml_parser_load),
-        LAZY_SYMBOL(yaml_document_delete),        LAZY_SYMBOL(yaml_document_get_root_node),
-        LAZY_SYMBOL(yaml_document_get_node),
-    };
+    static const struct lazy_symbol symbols[] = {FUNCTIONS(NAME)};
     static void *handle;
     return lazy_open("libyaml-0.so.2", "libyaml-0-2", symbols, countof(symbols), &handle, err);
 }

@@ -115,15 +115,18 @@ Test(output, a_full_disk_is_status_1_and_names_what_was_done)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         result = cli_with(full, "%s", words[i]);
         cr_expect_eq(result.status, 1, "%s: %d", words[i], result.status);
-        cli_has(result.err, "No space left on device");
+        cli_has(result.err, "no space left on device");
     }
     result = cli_with(full, "boost release %s", id);
     cli_expect(result, 1);
     cr_expect_eq(cli_boosts(), 1, "the release was done");
 }
 
+/* A wrap that opens files of its own would get the numbers that are closed. */
 Test(output, closed_descriptors_hurt_nothing)
 {
+    if (cli_too_slow("closed descriptors"))
+        return;
     for (unsigned closed = 1; closed < 8; closed++) {
         struct cli_options options = {.closed = closed};
         int boosts, status;

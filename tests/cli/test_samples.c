@@ -140,7 +140,9 @@ static void expect_kept(const struct sample *sample, const char *before)
 
 Test(samples, are_read_and_kept)
 {
-    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+    size_t step = cli_too_slow("two thirds of the samples") ? 3 : 1;
+
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i += step) {
         const struct sample *sample = &samples[i];
         const char *before = place(sample->name);
         cJSON *cleaned;
@@ -225,13 +227,15 @@ Test(samples, damaged_ones_are_never_taken_for_empty)
                                         "boost release abcd1234", "boost cleanup",
                                         "boost status -o json", "boost show abcd1234"};
 
+    size_t step = cli_too_slow("most commands on damaged states") ? 5 : 1;
+
     for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
         const char *path = cli_data("resource_boosts.json");
         const char *before = place(damaged[i]);
         size_t length_before, length;
 
         cli_read(path, &length_before);
-        for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++) {
+        for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j += step) {
             struct cli_result result = cli("%s", words[j]);
             const char *now = cli_read(path, &length);
 

@@ -171,7 +171,7 @@ static void expect_bad(const struct bad_call *call, const char *before)
 
 Test(usage, bad_calls_say_what_is_wrong_and_change_nothing)
 {
-    size_t step = cli_too_slow("most of the bad calls") ? 5 : 1;
+    size_t step = cli_too_slow("most of the bad calls") ? 7 : 1;
     const char *before;
 
     cli_expect(cli("boost request gpu-master cpu 2.0 --request-id first"), 0);

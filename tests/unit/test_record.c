@@ -182,6 +182,7 @@ static const struct {
     {"unknown", "NaN", "!not JSON: no value at byte 317"},
     {"_", "1", "!'_' comes twice"},
     {"boost\\u005fid", "\"x\"", "!'boost_id' comes twice"},
+    {"owner\\u0000", "\"x\"", ""},
     {"Boost_Id", "7", ""},
 };
 
