@@ -63,7 +63,7 @@ static int run_history(struct cmd *cmd, struct grid_error *err)
     if (rc < 0)
         return rc;
     if (sheet.rows == 0)
-        output_info(cmd, "nothing has happened");
+        output_info(cmd, "no events");
     if (cmd->settings.format == FORMAT_TABLE)
         return sheet_table(&sheet, err);
     if (cmd->settings.format == FORMAT_JSON) {

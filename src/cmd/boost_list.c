@@ -205,7 +205,7 @@ static int print_table(struct listing *listing, struct grid_error *err)
     char amount[GRID_AMOUNT_SIZE];
     int rc = sheet_table(&listing->sheet, err);
     if (listing->sheet.rows == 0)
-        output_info(cmd, "nothing is lent");
+        output_info(cmd, "no boosts");
     if (rc < 0 || listing->total_count == 0 || cmd_value(cmd, "no-headings"))
         return rc;
     for (size_t i = 0; i < listing->total_count; i++)

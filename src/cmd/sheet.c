@@ -110,6 +110,8 @@ static void add_cells(struct sheet *sheet, const void *row, int64_t now_us)
             add_csv_field(&sheet->cmd->out, text, i == 0);
             continue;
         }
+        for (char *at = shown; (at = strstr(at, "\\x"));) /* libsmartcols would escape it again */
+            at[1] = 'X';
         buffer_text(&sheet->text, cell.alert ? "!" : " ");
         buffer_text(&sheet->text, *text ? text : "-");
         buffer_add(&sheet->text, "", 1);

@@ -94,7 +94,7 @@ static bool fits(const struct sheet *sheet, const struct layout *layout, size_t 
     size_t sum = 0;
     for (size_t i = 0; i < sheet->count; i++)
         sum += layout->shown[i] ? layout->widths[i] + 1 : 0;
-    return sum <= width || sum - 1 <= width;
+    return sum <= width + 1;
 }
 
 /* Shortens ids, then drops columns, the least important first, until a row fits. What is left may

@@ -137,7 +137,7 @@ static const char *scan_member(const struct record_member *member, const char *a
     switch (member->kind) {
     case RECORD_NAME:
         at = scan_text(at, end, field, member->size);
-        return *(char *)field ? at : NULL;
+        return at && *(char *)field ? at : NULL;
     case RECORD_RESOURCE:
         return scan_resource(at, end, field);
     case RECORD_AMOUNT:

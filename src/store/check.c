@@ -125,12 +125,12 @@ static int check_all(struct checking *check)
     return rc < 0 ? rc : check->rc;
 }
 
-/* Nothing reads any more but single records. */
+/* Nothing reads any more but single records, or not even that. */
 static int salvage(struct checking *check, unsigned flags)
 {
     struct file_db *db = check->db;
     size_t kept = 0;
-    char aside[FILE_NAME_SIZE];
+    char aside[FILE_NAME_SIZE] = "";
     int rc = recover_salvage(db, &kept, check->err);
     if (rc < 0)
         return rc;
@@ -144,13 +144,15 @@ static int salvage(struct checking *check, unsigned flags)
     int64_t history = history_size(db), last = history_last_revision(db);
     struct state_commit commit = {.history = history, .now_us = file_clock_us(),
                                   .revision = (last > db->noted ? last : db->noted) + 1};
-    rc = recover_set_aside(db, aside, check->err);
+    if (db->exists)
+        rc = recover_set_aside(db, aside, check->err);
     if (rc == 0)
         rc = file_replace(db, &db->state, &commit, 0, check->err);
     if (rc < 0)
         return rc;
     file_note_lock(db, commit.revision);
-    report(check, GRID_FACT, "repaired", "the damaged bytes are kept in '%s'", aside);
+    if (aside[0])
+        report(check, GRID_FACT, "repaired", "the damaged bytes are kept in '%s'", aside);
     return 0;
 }
 
@@ -163,7 +165,7 @@ static int repair_locked(struct checking *check, unsigned flags)
     char why[sizeof(check->err->message)];
     text_copy(why, sizeof(why), check->err->message);
     rc = recover_state(db, why, check->err);
-    if (rc == GRID_ECORRUPT && db->exists)
+    if (rc == GRID_ECORRUPT)
         rc = salvage(check, flags);
     return rc;
 }

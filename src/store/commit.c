@@ -84,19 +84,19 @@ static int write_temporary(const struct file_db *db, const struct state *state,
 /* 0 or an errno value; as durable as the original before it is given the name. */
 static int copy_file(const struct file_db *db, const char *name, const char *other)
 {
-    char temporary[FILE_NAME_SIZE], *text = NULL;
+    char temporary[FILE_NAME_SIZE];
+    grid_auto_free char *text = NULL;
     size_t length;
     snprintf(temporary, sizeof(temporary), ".%.*s.tmp-copy", FILE_NAME_SIZE - 12, db->name);
     if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
         return EIO;
-    grid_auto_free char *owned = text;
     grid_auto_close int fd = openat(db->dirfd, temporary,
                                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                     file_mode(db));
     if (fd < 0)
         return errno;
     file_give(db, fd);
-    int failed = file_write_all(fd, owned, length);
+    int failed = file_write_all(fd, text, length);
     if (!failed && (fsync(fd) != 0 || renameat(db->dirfd, temporary, db->dirfd, other) != 0))
         failed = errno;
     if (failed)

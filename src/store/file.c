@@ -300,7 +300,7 @@ static int find_revision(struct file_db *db, struct grid_error *err)
         return 0;
     int64_t known = highest_elsewhere(db);
     if (state->has_revision && state->revision < known) {
-        int rc = file_load_state(db, false, err); /* a network file system may have served an old name */
+        int rc = file_load_state(db, false, err); /* a network file system serves stale names */
         if (rc < 0)
             return rc;
         if (state->has_revision && state->revision < known)

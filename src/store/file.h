@@ -26,7 +26,7 @@ struct file_db {
     struct state state;
     bool exists;
     bool shared;                  /* the directory belongs to a group that may write */
-    struct stat stat;             /* of the state file, when it exists; of the directory otherwise */
+    struct stat stat;             /* of the state file; of the directory without one */
     int64_t revision;             /* the highest known */
     int64_t noted;                /* the revision in the lock file; 0: none */
     int64_t now_us;
@@ -47,8 +47,8 @@ int file_find(struct file_db *db, bool make, struct grid_error *err);
 int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err);
 void file_end(void *db);
 
-/* Reads the state file into db->state as it is; `tell`: with notes about records. ECORRUPT: damaged,
- * or missing though a revision is known. */
+/* Reads the state file into db->state as it is; `tell`: with notes about records. ECORRUPT: it is
+ * damaged, or missing though a revision is known. */
 int file_load_state(struct file_db *db, bool tell, struct grid_error *err);
 
 /* The revision in the lock file, read without the lock: db->noted. */

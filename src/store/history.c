@@ -225,12 +225,11 @@ int64_t history_size(const struct file_db *db)
 int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,
                       struct grid_error *err)
 {
-    char *text = NULL;
+    grid_auto_free char *text = NULL;
     size_t length = 0;
     int rc = history_text(db, 0, &text, &length, err);
     if (rc < 0)
         return rc;
-    grid_auto_free char *owned = text;
     int64_t count = (int64_t)db->state.pending.count, counts = db->state.history;
     if ((int64_t)length < counts && (rc = fn(context, -1, err)) != 0)
         return rc;

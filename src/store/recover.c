@@ -128,8 +128,8 @@ static int redo(struct found *found, const struct grid_event *event, struct grid
     found->reached = event->revision;
     if (!event->has_boost)
         return 0;
-    return changes_put(&found->changes, &event->boost, ended ? NULL : &event->boost, GRID_EVENT_QUIET,
-                       event->at_us, NULL, err);
+    return changes_put(&found->changes, &event->boost, ended ? NULL : &event->boost,
+                       GRID_EVENT_QUIET, event->at_us, NULL, err);
 }
 
 /*
@@ -303,17 +303,17 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
 
 int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err)
 {
-    char *text = NULL;
+    grid_auto_free char *text = NULL;
     size_t length = 0;
     int rc = file_read(db->dirfd, db->name, &text, &length, NULL, err);
-    if (rc != 0)
-        return rc < 0 ? rc : grid_error_set(err, GRID_ECORRUPT, "there is nothing to salvage");
-    grid_auto_free char *owned = text;
+    if (rc < 0)
+        return rc;
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     buffer_text(&out, "{\"boosts\": [");
     struct grid_boost boost;
     *ret_kept = 0;
-    for (const char *at = text, *end = text + length; (at = memchr(at, '{', end - at)) != NULL;) {
+    const char *at = text, *end = text + length;
+    while (at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
         const char *stop = json_balanced(at, end, JSON_DEPTH_MAX);
         struct span record = {at, stop ? (size_t)(stop - at) : 0};
         if (!stop || record_read(record, &boost, NULL, NULL) < 0) {

@@ -56,7 +56,7 @@ static struct grid_boost sample(const char *id, int64_t now_us)
     return boost;
 }
 
-/* --- decisions that the tests are made of ------------------------------------------------------ */
+/* --- decisions that the tests are made of -------------------------------------------------- */
 
 struct script {
     const char *ids[4];     /* put as new ones, in order */
@@ -116,7 +116,7 @@ static int play(struct grid_tx *tx, void *context, struct grid_error *err)
     return rc;
 }
 
-/* --- looking ------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------- */
 
 struct seen {
     char text[1024];
@@ -168,7 +168,7 @@ static int transact(struct grid_store *store, enum grid_mode mode, struct script
     return grid_store_transact(store, mode, play, script, commit, err);
 }
 
-/* --- the contract ---------------------------------------------------------------------------------- */
+/* --- the contract -------------------------------------------------------------------------- */
 
 static void starts_empty_and_creates_nothing(const struct place *place)
 {
@@ -381,7 +381,7 @@ static void check_driver(const char *scheme)
 Test(contract, file) { check_driver("file"); }
 Test(contract, memory) { check_driver("memory"); }
 
-/* --- what only the memory driver can show --------------------------------------------------------- */
+/* --- what only the memory driver can show -------------------------------------------------- */
 
 Test(store, decides_again_after_a_lost_race)
 {
