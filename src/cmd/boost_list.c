@@ -204,8 +204,6 @@ static int print_table(struct listing *listing, struct grid_error *err)
     struct cmd *cmd = listing->sheet.cmd;
     char amount[GRID_AMOUNT_SIZE];
     int rc = sheet_table(&listing->sheet, err);
-    if (listing->sheet.rows == 0)
-        output_info(cmd, "no boosts");
     if (rc < 0 || listing->total_count == 0 || cmd_value(cmd, "no-headings"))
         return rc;
     for (size_t i = 0; i < listing->total_count; i++)
@@ -214,6 +212,38 @@ static int print_table(struct listing *listing, struct grid_error *err)
                                        amount));
     buffer_text(&cmd->out, "\n");
     return 0;
+}
+
+/* A node's name that nothing matched, and one of the ledger that is nearly it. */
+struct likeness {
+    const char *lender, *borrower; /* as typed; or NULL */
+    char found[GRID_NODE_SIZE];
+};
+
+static int look_alike(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    (void)err;
+    struct likeness *like = context;
+    const char *lenders[] = {boost->source_node, NULL}, *borrowers[] = {boost->target_node, NULL};
+    const char *found = like->lender ? text_nearest(like->lender, cmd_word, lenders) : NULL;
+    if (!found && like->borrower)
+        found = text_nearest(like->borrower, cmd_word, borrowers);
+    if (found)
+        text_copy(like->found, sizeof(like->found), found);
+    return found != NULL;
+}
+
+static void say_none(struct cmd *cmd, struct grid_store *store)
+{
+    struct grid_boost_filter all = {0};
+    struct likeness like = {.lender = cmd_value(cmd, "source"),
+                            .borrower = cmd_value(cmd, "node")};
+    if (like.lender || like.borrower)
+        (void)grid_ledger_list(store, &all, look_alike, &like, NULL, NULL);
+    if (like.found[0])
+        output_info(cmd, "no boosts: did you mean '%s'?", like.found);
+    else
+        output_info(cmd, "no boosts");
 }
 
 static int list(struct cmd *cmd, struct listing *listing, struct grid_error *err)
@@ -226,11 +256,15 @@ static int list(struct cmd *cmd, struct listing *listing, struct grid_error *err
     rc = rc ?: cmd_store(cmd, &store, err);
     rc = rc ?: grid_ledger_list(store, &choice.filter, list_boost, listing, &listing->now_us,
                                 err);
-    if (rc == 0 && cmd->settings.format == FORMAT_JSON)
+    if (rc < 0)
+        return rc;
+    if (cmd->settings.format == FORMAT_JSON)
         print_document(listing);
-    if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
-        rc = print_table(listing, err);
-    return rc;
+    if (cmd->settings.format != FORMAT_TABLE)
+        return 0;
+    if (listing->sheet.rows == 0)
+        say_none(cmd, store);
+    return print_table(listing, err);
 }
 
 static int run_status(struct cmd *cmd, struct grid_error *err)

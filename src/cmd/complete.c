@@ -1,4 +1,4 @@
-/* Completion: the candidates for the last word typed. Never locks, never writes, never complains. */
+/* Completion: what the last word may become. Never locks, never writes, never complains. */
 #include "cmd/output.h"
 
 #include <stdio.h>
@@ -236,7 +236,7 @@ void complete_print(struct cmd *cmd, int count, char **words)
         offer_joined(&completing, equals);
     } else if (completing.word[0] == '-' && !cmd->ended) {
         offer_options(&completing);
-    } else if (cmd->verb) {
+    } else if (cmd->verb && !cmd->help) {
         completing.kind = next_kind(cmd);
         offer_values(&completing);
     } else {

@@ -116,8 +116,9 @@ static const struct cmd_option repair_options[] = {
 };
 
 const struct cmd_verb store_verbs[] = {
-    {.noun = "store", .name = "info", .arguments = "", .summary = "Say where the ledger is and what "
-     "it holds", .rows = &rows_findings, .examples = "  grid store info\n", .run = run},
+    {.noun = "store", .name = "info", .arguments = "",
+     .summary = "Say where the ledger is and what it holds", .rows = &rows_findings,
+     .examples = "  grid store info\n", .run = run},
     {.noun = "store", .name = "check", .arguments = "",
      .summary = "Look at everything, and report what is wrong", .rows = &rows_findings,
      .examples = "  grid store check -o json\n", .run = run},

@@ -209,8 +209,9 @@ Test(usage, good_calls_are_taken)
         "--lock-timeout 5s boost request a cpu 1",
         "boost request a --duration 5m cpu --priority low 1",
     };
+    size_t step = cli_too_slow("most of the good calls") ? 4 : 1;
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i += step) {
         bool ends = strstr(words[i], " -- ") != NULL;
 
         cli_expect(cli("%s%s", ends ? "" : words[i], ends ? "boost status" : " --dry-run"), 0);

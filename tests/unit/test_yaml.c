@@ -1,0 +1,70 @@
+/* YAML read flat: paths, places, and what is refused. */
+#include "util/yaml.h"
+
+#include "util/text.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static int add_leaf(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
+{
+    (void)err;
+    buffer_format(context, "%s=%s@%zu:%zu%s%s%s ", leaf->path, leaf->text, leaf->line,
+                  leaf->column, leaf->is_null ? "N" : "", leaf->is_quoted ? "Q" : "",
+                  leaf->is_empty ? "E" : "");
+    return 0;
+}
+
+static const struct {
+    const char *text;
+    int rc;
+    const char *expected; /* leaves, or the message */
+} cases[] = {
+    {"", 0, ""},
+    {"# nothing\n", 0, ""},
+    {"{}", 0, ""},
+    {"a: 1\nb: \"x y\"\n", 0, "a=1@1:4 b=x y@2:4Q "},
+    {"a:\nb: ~\nc: null\nd: 'null'\n", 0, "a=@1:3N b=~@2:4N c=null@3:4N d=null@4:4Q "},
+    {"n:\n  - {x: 1, y: [p, q]}\n  - x: 2\n", 0,
+     "n[0].x=1@2:9 n[0].y[0]=p@2:16 n[0].y[1]=q@2:19 n[1].x=2@3:8 "},
+    {"a: []\nb: {}\n", 0, "a=@1:4E b=@2:4E "},
+    {"a: &v 3\nb: *v\n", 0, "a=3@1:4 b=3@1:4 "},
+    {"- a\n", GRID_EUSAGE, "f:1:1: not a mapping of keys to values"},
+    {"a: 1\nb: 2\na: 3\n", GRID_EUSAGE, "f:3:1: 'a' comes twice"},
+    {"a: 1\n---\nb: 2\n", GRID_EUSAGE, "f:2:1: a second document"},
+    {"a: [1\n", GRID_EUSAGE, "f:2:1: "},
+    {"[a]: 1\n", GRID_EUSAGE, "f:1:1: "},
+    {"? [a]\n: 1\n", GRID_EUSAGE, "f:1:3: a key that is no word"},
+    {"a: &a [*a]\n", GRID_EUSAGE, "nested too deep"},
+    {"\xff\xfe\xff", GRID_EUSAGE, "f:1:1: "},
+};
+
+Test(yaml, says_what_stands_where)
+{
+    for (size_t i = 0; i < countof(cases); i++) {
+        grid_auto_buffer struct buffer leaves = BUFFER_INIT;
+        struct grid_error err = {0};
+        int rc = yaml_read("f", cases[i].text, strlen(cases[i].text), add_leaf, &leaves, &err);
+        cr_expect_eq(rc, cases[i].rc, "%zu: %d, %s", i, rc, err.message);
+        const char *got = rc < 0 ? err.message : buffer_string(&leaves);
+        if (rc < 0)
+            cr_expect(strstr(got, cases[i].expected), "%zu: %s", i, got);
+        else
+            cr_expect_str_eq(got, cases[i].expected, "%zu: %s", i, got);
+    }
+}
+
+static int stop(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
+{
+    (void)leaf;
+    (void)err;
+    return ++*(int *)context == 2 ? 7 : 0;
+}
+
+Test(yaml, stops_when_told)
+{
+    struct grid_error err = {0};
+    int count = 0;
+    cr_expect_eq(yaml_read("f", "a: 1\nb: 2\nc: 3\n", 15, stop, &count, &err), 7);
+    cr_expect_eq(count, 2);
+}
