@@ -9,7 +9,7 @@ extern const struct cmd_option boost_filters[];
 
 struct boost_choice {
     struct grid_boost_filter filter; /* points into the rest, and at argv */
-    char resource[GRID_RESOURCE_SIZE], user[GRID_USER_SIZE];
+    char resource[GRID_RESOURCE_SIZE];
 };
 int boost_choose(struct cmd *cmd, struct boost_choice *ret, struct grid_error *err);
 

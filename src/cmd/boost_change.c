@@ -148,7 +148,7 @@ static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
         return rc;
     release.filter = choice.filter;
     if (!release.filter.owner)
-        release.filter.owner = cmd_user(choice.user);
+        release.filter.owner = cmd_user(cmd);
     if (release.count == 0 && !release.dry_run && !cmd_value(cmd, "yes"))
         return release_agreed(store, &release, seen, ending, err);
     return grid_ledger_release(store, &release, add_boost, ending, &ending->now_us, err);

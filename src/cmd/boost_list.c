@@ -47,7 +47,7 @@ int boost_choose(struct cmd *cmd, struct boost_choice *ret, struct grid_error *e
     if (cmd_value(cmd, "mine") && filter->owner)
         rc = grid_error_set(err, GRID_EUSAGE, "--mine and --owner cannot both be given");
     else if (cmd_value(cmd, "mine"))
-        filter->owner = cmd_user(ret->user);
+        filter->owner = cmd_user(cmd);
     if (rc == 0 && resource) {
         filter->resource_type = ret->resource;
         rc = boost_resource(cmd, resource, ret->resource, err);

@@ -21,7 +21,6 @@ static const struct cmd_option request_options[] = {
 struct request {
     struct grid_request grid;
     char id[UUID_STR_LEN], resource[GRID_RESOURCE_SIZE];
-    char user[GRID_USER_SIZE], host[GRID_USER_SIZE];
 };
 
 static int read_arguments(struct cmd *cmd, struct request *request, struct grid_error *err)
@@ -45,8 +44,8 @@ static int read_owner(struct cmd *cmd, struct request *request, struct grid_erro
     if (rc == 0 && request->grid.owner && getuid() != 0)
         return grid_error_set(err, GRID_EPERM, "only root may ask for another owner");
     if (!request->grid.owner)
-        request->grid.owner = cmd_user(request->user);
-    request->grid.host = cmd_host(request->host);
+        request->grid.owner = cmd_user(cmd);
+    request->grid.host = cmd_host(cmd);
     return rc;
 }
 

@@ -68,26 +68,27 @@ int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char 
     return 0;
 }
 
-char *cmd_user(char buffer[static GRID_USER_SIZE])
+const char *cmd_user(struct cmd *cmd)
 {
+    if (cmd->user[0])
+        return cmd->user;
     const struct passwd *entry = getpwuid(getuid());
-    if (!entry || !text_copy(buffer, GRID_USER_SIZE, entry->pw_name))
-        snprintf(buffer, GRID_USER_SIZE, "%u", (unsigned)getuid());
-    return buffer;
+    if (!entry || !text_copy(cmd->user, sizeof(cmd->user), entry->pw_name))
+        snprintf(cmd->user, sizeof(cmd->user), "%u", (unsigned)getuid());
+    return cmd->user;
 }
 
-char *cmd_host(char buffer[static GRID_USER_SIZE])
+const char *cmd_host(struct cmd *cmd)
 {
-    buffer[0] = '\0';
-    gethostname(buffer, GRID_USER_SIZE); /* a longer name is cut */
-    buffer[GRID_USER_SIZE - 1] = '\0';
-    return buffer;
+    if (!cmd->host[0])
+        gethostname(cmd->host, sizeof(cmd->host) - 1); /* a longer name is cut */
+    return cmd->host;
 }
 
 int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err)
 {
-    char user[GRID_USER_SIZE], host[GRID_USER_SIZE], actor[2 * GRID_USER_SIZE];
-    snprintf(actor, sizeof(actor), "%s@%s", cmd_user(user), cmd_host(host));
+    char actor[2 * GRID_USER_SIZE];
+    snprintf(actor, sizeof(actor), "%s@%s", cmd_user(cmd), cmd_host(cmd));
     struct grid_store_options options = {.url = cmd->settings.store,
                                          .actor = actor,
                                          .lock_timeout_us = cmd->settings.lock_timeout_us,

@@ -87,6 +87,7 @@ struct cmd {
     struct settings settings;
     struct buffer out;            /* the result, printed at the end */
     char done[256];               /* what has been done, if the result cannot be printed */
+    char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
 };
 
 /* The whole program but the setting up of its descriptors; returns the exit status. */
@@ -112,9 +113,9 @@ const char *cmd_value(const struct cmd *cmd, const char *option);
 int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char **ret,
              struct grid_error *err);
 
-/* The user who calls, by the kernel's word: name, or number without one. Returns `buffer`. */
-char *cmd_user(char buffer[static GRID_USER_SIZE]);
-char *cmd_host(char buffer[static GRID_USER_SIZE]);
+/* The user who calls, by the kernel's word: name, or number without one. And the host. */
+const char *cmd_user(struct cmd *cmd);
+const char *cmd_host(struct cmd *cmd);
 
 /* Opens the store of the settings; the caller's, for grid_store_close. */
 int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err);

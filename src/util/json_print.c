@@ -2,6 +2,7 @@
 #include "util/json.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -218,10 +219,30 @@ static void shortest(double number, char *text, size_t size)
     }
 }
 
+/* Nearly every number here has few decimals. Read as an integer of at most 15 digits that are its
+ * own: no shorter text can read back equal. False: it is another. */
+static bool plain_text(double number, char *buffer, size_t size)
+{
+    int decimals = number < 1e9 ? 6 : 3;
+    uint64_t scale = number < 1e9 ? 1000000 : 1000;
+    if (!(number >= 1e-4 && number < 1e12))
+        return false;
+    uint64_t digits = (uint64_t)(number * (double)scale + 0.5);
+    if ((double)digits / (double)scale != number)
+        return false;
+    size_t length = (size_t)snprintf(buffer, size, "%" PRIu64 ".%0*" PRIu64, digits / scale,
+                                     decimals, digits % scale);
+    while (buffer[length - 1] == '0' && buffer[length - 2] != '.')
+        buffer[--length] = '\0';
+    return true;
+}
+
 char *json_float_text(double number, char *buffer, size_t size)
 {
     char text[32], all[20];
     assert(isfinite(number));
+    if (plain_text(number, buffer, size))
+        return buffer;
     shortest(fabs(number), text, sizeof(text));
     char *mark = strchr(text, 'e');
     int exponent = atoi(mark + 1), count = 0;
