@@ -12,9 +12,9 @@ struct ending {
     const char *verb;    /* "released", "would release" */
     struct sheet sheet;
     struct buffer lines; /* for people */
-    struct buffer ids;   /* each with its NUL */
     int64_t now_us;
     size_t ended;        /* by this call, not before */
+    struct buffer ids;   /* of those, each with its NUL */
 };
 
 /* "released ID (CPU 2.0 from gpu1)", or how it had ended before. */
@@ -40,8 +40,10 @@ static int add_boost(void *context, const struct grid_boost *boost, struct grid_
     add_line(ending, boost, before);
     if (ending->sheet.kind && ending->cmd->settings.format != FORMAT_TABLE)
         sheet_add(&ending->sheet, boost, ending->now_us);
+    if (before)
+        return 0;
     buffer_add(&ending->ids, boost->boost_id, strlen(boost->boost_id) + 1);
-    ending->ended += !before;
+    ending->ended++;
     return 0;
 }
 
@@ -154,6 +156,16 @@ static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
     return grid_ledger_release(store, &release, add_boost, ending, &ending->now_us, err);
 }
 
+/* For the case that the result cannot be printed: which they were, as many as there is room for. */
+static void note_done(const struct ending *ending, char *done, size_t size)
+{
+    const char *at = ending->ids.data, *end = at + ending->ids.length;
+    size_t taken = (size_t)snprintf(done, size, "%zu boost%s ended", ending->ended,
+                                    plural(ending->ended));
+    for (; at < end && taken + GRID_ID_SIZE < size; at += strlen(at) + 1)
+        taken += (size_t)snprintf(done + taken, size - taken, " '%s'", text_shown(at));
+}
+
 static int end(struct ending *ending, int rc, const char *key)
 {
     struct cmd *cmd = ending->cmd;
@@ -162,8 +174,7 @@ static int end(struct ending *ending, int rc, const char *key)
     if (cmd_value(cmd, "dry-run"))
         output_info(cmd, "dry run: nothing was written");
     else if (ending->ended > 0)
-        snprintf(cmd->done, sizeof(cmd->done), "%zu boost%s ended", ending->ended,
-                 plural(ending->ended));
+        note_done(ending, cmd->done, sizeof(cmd->done));
     if (cmd->settings.format == FORMAT_JSON)
         print_document(ending, key);
     return 0;

@@ -86,7 +86,7 @@ struct cmd {
     bool in_file;                 /* what is wrong stands in a file: usage would not help */
     struct settings settings;
     struct buffer out;            /* the result, printed at the end */
-    char done[256];               /* what has been done, if the result cannot be printed */
+    char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
 };
 
