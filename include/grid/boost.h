@@ -58,6 +58,9 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
 const char *grid_boost_state_name(enum grid_boost_state state);
 const char *grid_priority_name(enum grid_priority priority);
 
+/* The name of each priority in turn, the lowest first; NULL behind the last. `context` is unused. */
+const char *grid_priority_next(void *context, size_t index);
+
 /* A priority as typed, in any case. EUSAGE with a "did you mean" hint. */
 int grid_priority_parse(const char *text, enum grid_priority *ret, struct grid_error *err);
 
@@ -80,6 +83,7 @@ struct grid_boost_filter {
     bool newest_first;       /* by allocated_us, latest first; otherwise in the order of granting */
 };
 
+/* Does the boost fulfil every condition? */
 bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_filter *filter);
 
 /* Called for each boost; it may copy *boost, which is gone afterwards. Non-zero stops the stream

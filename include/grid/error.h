@@ -46,11 +46,16 @@ struct grid_error {
 int grid_error_set(struct grid_error *err, enum grid_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "context: " before the message; the code stays. Returns the code. */
+/* As grid_error_set, and sets the hint, which is not a format: what to do about it. */
+int grid_error_advise(struct grid_error *err, enum grid_code code, const char *hint,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Puts "context: " before the message; the code stays. Returns it; EINTERNAL when
+ * `err` is NULL, so return the code itself where that may be. */
 int grid_error_wrap(struct grid_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Sets the hint. Returns the code, whatever it is. */
+/* Sets the hint. Returns as grid_error_wrap. */
 int grid_error_hint(struct grid_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

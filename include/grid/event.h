@@ -30,7 +30,11 @@ struct grid_event {
     struct grid_boost boost;    /* as the change left it; as it was last, if it ended */
 };
 
+/* "granted", ...: static strings. */
 const char *grid_event_name(enum grid_event_kind event);
+
+/* The name of each kind that a person may see in turn; NULL behind the last. `context` is unused. */
+const char *grid_event_next(void *context, size_t index);
 
 /* An event as typed. EUSAGE with a "did you mean" hint. */
 int grid_event_parse(const char *text, enum grid_event_kind *ret, struct grid_error *err);
@@ -48,6 +52,7 @@ struct grid_event_filter {
     enum grid_event_kind event;
 };
 
+/* Does the event fulfil every condition? */
 bool grid_event_matches(const struct grid_event *event, const struct grid_event_filter *filter);
 
 /* As grid_boost_fn. Events are handed over newest first. */

@@ -5,10 +5,10 @@
 #include "grid/store.h"
 
 /*
- * Every function here begins by settling the ledger: what has ended by the store's clock leaves
- * it, each with an event. A decision that changes nothing else commits that too; one that fails or
- * only reads drops it. So capacity that has come free is free for everyone at once, and nothing
- * depends on a daemon or on `grid boost cleanup`.
+ * Every function here begins by settling the ledger: what has ended by the store's clock leaves it,
+ * each with an event. A decision that changes nothing else commits that too; one that fails or only
+ * reads drops it. So capacity that has come free is free for everyone at once, and nothing depends
+ * on a daemon or on `grid boost cleanup`. What is handed over is as of grid_store_now.
  */
 
 /* A request as a person or a script makes it. Strings belong to the caller. */
@@ -28,7 +28,6 @@ struct grid_grant {
     struct grid_boost boost;
     bool replayed;    /* the request id was used before, this is that boost, perhaps ended */
     bool unchecked;   /* an open ledger: no node is registered, capacity is not known */
-    int64_t now_us;   /* of the decision, for what remains */
 };
 
 #define GRID_REQUEST_MEMORY (24 * GRID_HOUR) /* a request id is known this long after the end */
@@ -43,16 +42,18 @@ int grid_ledger_request(struct grid_store *store, const struct grid_request *req
                         struct grid_grant *ret, struct grid_error *err);
 
 /*
- * Streams the boosts that match and live (state active or scheduled) to `fn`; *ret_now_us (may be
- * NULL) is set before the first. When something has ended since the last commit this is written,
- * if the lock is free at once; a store that cannot be written is no error.
+ * Streams the boosts that match and live (state active or scheduled) to `fn`. `mode` is GRID_PEEK
+ * or GRID_READ; or GRID_TIDY: when something has ended since the last commit, that is written
+ * afterwards, if the lock is free at once; a store that cannot be written is no error.
  */
-int grid_ledger_list(struct grid_store *store, const struct grid_boost_filter *filter,
-                     grid_boost_fn fn, void *context, int64_t *ret_now_us, struct grid_error *err);
+int grid_ledger_list(struct grid_store *store, enum grid_mode mode,
+                     const struct grid_boost_filter *filter, grid_boost_fn fn, void *context,
+                     struct grid_error *err);
 
-/* The boost that `id` names (see grid_tx_find), living or ended. */
+/* The boost that `id` names (see grid_tx_find), living or ended; and to `fn` (may be NULL) first
+ * that one, then the others of its group that live. */
 int grid_ledger_show(struct grid_store *store, const char *id, struct grid_boost *ret,
-                     int64_t *ret_now_us, struct grid_error *err);
+                     grid_boost_fn fn, void *context, struct grid_error *err);
 
 /*
  * Releases boosts. `ids` (count of them): each is looked up first; one that is not found or
@@ -69,12 +70,11 @@ struct grid_release {
     bool dry_run;
 };
 int grid_ledger_release(struct grid_store *store, const struct grid_release *release,
-                        grid_boost_fn fn, void *context, int64_t *ret_now_us,
-                        struct grid_error *err);
+                        grid_boost_fn fn, void *context, struct grid_error *err);
 
 /* Only settles. `fn` gets each boost that ended, as it ended. */
 int grid_ledger_cleanup(struct grid_store *store, bool dry_run, grid_boost_fn fn, void *context,
-                        int64_t *ret_now_us, struct grid_error *err);
+                        struct grid_error *err);
 
 /* Streams events, newest first. Those that settling would make now are among them. */
 int grid_ledger_history(struct grid_store *store, const struct grid_event_filter *filter,

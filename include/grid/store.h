@@ -49,9 +49,10 @@
  */
 
 enum grid_mode {
-    GRID_READ, /* a snapshot; what `decide` puts is dropped */
+    GRID_PEEK,  /* as GRID_READ, without notes: never locks, never repairs (completion) */
+    GRID_READ,  /* a snapshot; what `decide` puts is dropped */
+    GRID_TIDY,  /* as GRID_WRITE, if nobody else is writing (ETIMEOUT at once), without notes */
     GRID_WRITE, /* alone, or the commit notices that it was not */
-    GRID_TIDY /* as GRID_WRITE, if nobody else is writing (ETIMEOUT at once), and without notes */
 };
 
 /* A note on the way: something that a person should know, though it is no failure. `text` is one
@@ -59,13 +60,14 @@ enum grid_mode {
 enum grid_note_level { GRID_NOTE_WARNING, GRID_NOTE_INFO, GRID_NOTE_VERBOSE };
 typedef void (*grid_note_fn)(void *context, enum grid_note_level level, const char *text);
 
+#define GRID_GENERATIONS 5
+
 /* How to open a store. Strings belong to the caller and are copied. */
 struct grid_store_options {
     const char *url;         /* "file:DIR" or a path with a '/'; "memory:NAME" (tests) */
     const char *actor;       /* "user@host", written into events */
     int64_t lock_timeout_us; /* how long a writer waits for its turn; 0: not at all */
-    int keep_generations;    /* earlier states to keep; 0: the default, 5 */
-    bool peek;               /* never lock, never write, never repair: completion */
+    int keep_generations;    /* earlier states to keep; 0: GRID_GENERATIONS */
     grid_note_fn note;       /* may be NULL */
     void *note_context;
 };
@@ -85,9 +87,9 @@ struct grid_commit {
 typedef int (*grid_decide_fn)(struct grid_tx *tx, void *context, struct grid_error *err);
 
 /*
- * Opens the store that options->url names. Opening creates nothing and may read nothing: the
- * first transaction does. *ret is the caller's, for grid_store_close. EUSAGE: an unknown scheme or
- * a bad URL; EIO: a server cannot be reached; ENOMEM.
+ * Opens the store that options->url names. Opening creates and reads nothing: the first
+ * transaction does. *ret is the caller's, for grid_store_close, which takes NULL, too. EUSAGE: an
+ * unknown scheme or a bad URL; ENOMEM.
  */
 int grid_store_open(const struct grid_store_options *options, struct grid_store **ret,
                     struct grid_error *err);
@@ -101,18 +103,23 @@ void grid_store_close(struct grid_store *store);
 int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_decide_fn decide,
                         void *context, struct grid_commit *ret, struct grid_error *err);
 
+/* The time of the transaction that runs, or of the last one; 0 before the first. What a list says
+ * of the time that is left counts from here. */
+int64_t grid_store_now(const struct grid_store *store);
+
 /* --- inside a transaction ----------------------------------------------------------------- */
 
 /* The store's clock at the beginning, the same for the whole transaction. */
 int64_t grid_tx_now(const struct grid_tx *tx);
 
-/* The revision that was read; 0: an empty ledger. */
-int64_t grid_tx_revision(const struct grid_tx *tx);
-
 /* A fencing token above every one handed out before. */
 int64_t grid_tx_token(struct grid_tx *tx);
 
-/* Streams the boosts that match, own changes included. Returns 0, or what `fn` stopped it with. */
+/*
+ * Streams the boosts that match, own changes included: those come after all others, or, with
+ * newest_first, before. `fn` may put changes, which this stream then does not show; it must not
+ * read. Returns 0, or what `fn` stopped it with.
+ */
 int grid_tx_boosts(struct grid_tx *tx, const struct grid_boost_filter *filter, grid_boost_fn fn,
                    void *context, struct grid_error *err);
 
@@ -144,8 +151,8 @@ int grid_tx_put_boost(struct grid_tx *tx, const struct grid_boost *was,
  * last call in a run of `decide` counts.
  */
 struct grid_changes;
-typedef int (*grid_after_fn)(void *context, const struct grid_changes *changes,
-                             struct grid_error *err);
+typedef int (*grid_after_fn)(void *context, const struct grid_commit *commit,
+                             const struct grid_changes *changes, struct grid_error *err);
 void grid_tx_after(struct grid_tx *tx, grid_after_fn fn, void *context);
 
 /* --- looking after a store ---------------------------------------------------------------- */
@@ -184,7 +191,7 @@ struct grid_head {
 struct grid_change {
     enum grid_event_kind event;
     int64_t at_us;
-    const char *reason;   /* "" when there is none; the change-set's */
+    const char *reason;   /* "" when there is none; lives until the next change is put */
     bool has_was, has_now;
     bool superseded;      /* a later change of the same set is about the same boost */
     struct grid_boost was, now;
@@ -195,14 +202,14 @@ size_t grid_changes_count(const struct grid_changes *changes);
 void grid_changes_get(const struct grid_changes *changes, size_t index, struct grid_change *ret);
 int64_t grid_changes_revision(const struct grid_changes *changes); /* that the commit gets */
 int64_t grid_changes_now(const struct grid_changes *changes);      /* the decision's time */
-const char *grid_changes_actor(const struct grid_changes *changes);
+size_t grid_changes_events(const struct grid_changes *changes);    /* how many are not quiet */
 /* The event of change `index`; false: a quiet one, which has none. */
 bool grid_changes_event(const struct grid_changes *changes, size_t index, struct grid_event *ret);
 
 /*
  * A driver: one table of functions. `db` is its own. The calls of a transaction come between
  * `begin` and `end`, from one thread, one transaction at a time on a `db`; `end` always follows a
- * `begin` that succeeded, also after a commit, whatever that returned.
+ * `begin` that succeeded, also after a commit, whatever that returned. `err` is never NULL.
  *
  * Records of later kinds (nodes, policy, tickets) come with a read call of their own here and a
  * kind in struct grid_change; a driver that stores documents keeps those that it does not know.
@@ -210,12 +217,13 @@ bool grid_changes_event(const struct grid_changes *changes, size_t index, struct
 struct grid_store_driver {
     const char *scheme; /* "file" */
 
-    /* `location` is the URL behind "scheme:". Checks it; need not touch the store. */
+    /* `location` is the URL behind "scheme:". Checks it, and leaves the store alone: a server is
+     * reached in the first `begin`. The options live as long as the db. */
     int (*open)(const char *location, const struct grid_store_options *options, void **ret_db,
                 struct grid_error *err);
     void (*close)(void *db);
 
-    /* A snapshot; with GRID_WRITE, one that no other writer changes before `end`, or whose commit
+    /* A snapshot; from GRID_TIDY on, one that no other writer changes before `end`, or whose commit
      * notices it. Damage is dealt with here: recovered, or ECORRUPT. ETIMEOUT, EIO. */
     int (*begin)(void *db, enum grid_mode mode, struct grid_head *ret, struct grid_error *err);
 

@@ -12,7 +12,6 @@ struct ending {
     const char *verb;    /* "released", "would release" */
     struct sheet sheet;
     struct buffer lines; /* for people */
-    int64_t now_us;
     size_t ended;        /* by this call, not before */
     struct buffer ids;   /* of those, each with its NUL */
 };
@@ -36,10 +35,10 @@ static int add_boost(void *context, const struct grid_boost *boost, struct grid_
     (void)err;
     struct ending *ending = context;
     bool before = boost->ended == GRID_EXPIRED || boost->ended == GRID_PREEMPTED
-                  || (boost->ended == GRID_RELEASED && boost->ended_us < ending->now_us);
+                  || (boost->ended == GRID_RELEASED && boost->ended_us < grid_store_now(ending->cmd->store));
     add_line(ending, boost, before);
     if (ending->sheet.kind && ending->cmd->settings.format != FORMAT_TABLE)
-        sheet_add(&ending->sheet, boost, ending->now_us);
+        sheet_add(&ending->sheet, boost, grid_store_now(ending->cmd->store));
     if (before)
         return 0;
     buffer_add(&ending->ids, boost->boost_id, strlen(boost->boost_id) + 1);
@@ -114,12 +113,12 @@ static int ask(struct ending *seen)
 }
 
 /* Releases what the person saw and agreed to, and nothing that came later. */
-static int release_agreed(struct grid_store *store, struct grid_release *release,
+static int release_agreed(struct cmd *cmd, struct grid_release *release,
                           struct ending *seen, struct ending *ending, struct grid_error *err)
 {
     struct grid_release look = *release;
     look.dry_run = true;
-    int rc = grid_ledger_release(store, &look, add_boost, seen, &seen->now_us, err);
+    int rc = grid_ledger_release(cmd->store, &look, add_boost, seen, err);
     if (rc < 0 || seen->ended == 0)
         return rc;
     if (!ask(seen)) {
@@ -131,13 +130,12 @@ static int release_agreed(struct grid_store *store, struct grid_release *release
         return grid_error_set(err, GRID_ENOMEM, "cannot release: no memory");
     release->ids = ids;
     release->count = seen->ended;
-    return grid_ledger_release(store, release, add_boost, ending, &ending->now_us, err);
+    return grid_ledger_release(cmd->store, release, add_boost, ending, err);
 }
 
 static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
                    struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     struct boost_choice choice;
     struct grid_release release = {.ids = (const char *const *)cmd->arguments,
                                    .count = cmd->argument_count,
@@ -145,15 +143,15 @@ static int release(struct cmd *cmd, struct ending *seen, struct ending *ending,
     int rc = check_call(cmd, err);
     rc = rc ?: boost_choose(cmd, &choice, err);
     rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &release.reason, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: cmd_store(cmd, err);
     if (rc < 0)
         return rc;
     release.filter = choice.filter;
     if (!release.filter.owner)
         release.filter.owner = cmd_user(cmd);
     if (release.count == 0 && !release.dry_run && !cmd_value(cmd, "yes"))
-        return release_agreed(store, &release, seen, ending, err);
-    return grid_ledger_release(store, &release, add_boost, ending, &ending->now_us, err);
+        return release_agreed(cmd, &release, seen, ending, err);
+    return grid_ledger_release(cmd->store, &release, add_boost, ending, err);
 }
 
 /* For the case that the result cannot be printed: which they were, as many as there is room for. */
@@ -209,18 +207,17 @@ static int count_boost(void *context, const struct grid_boost *boost, struct gri
     struct ending *ending = context;
     ending->ended++;
     if (ending->cmd->settings.format != FORMAT_TABLE)
-        sheet_add(&ending->sheet, boost, ending->now_us);
+        sheet_add(&ending->sheet, boost, grid_store_now(ending->cmd->store));
     return 0;
 }
 
 static int run_cleanup(struct cmd *cmd, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     struct ending ending = {.cmd = cmd, .lines = BUFFER_INIT, .ids = BUFFER_INIT};
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = sheet_begin(&ending.sheet, cmd, &rows_boosts, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
-    rc = rc ?: grid_ledger_cleanup(store, dry_run, count_boost, &ending, &ending.now_us, err);
+    rc = rc ?: cmd_store(cmd, err);
+    rc = rc ?: grid_ledger_cleanup(cmd->store, dry_run, count_boost, &ending, err);
     rc = end(&ending, rc, "removed");
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
         buffer_format(&cmd->out, "%zu boost%s %s\n", ending.ended, plural(ending.ended),

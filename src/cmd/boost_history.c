@@ -1,6 +1,6 @@
 /* grid boost history: what happened, the newest first. */
 #include "cmd/output.h"
-#include "util/file.h"
+#include "util/clock.h"
 
 static const struct cmd_option history_options[] = {
     {"since", 0, "TIME", "not before: 2026-01-31T20:00Z, '2026-01-31 20:00', ...", CMD_TEXT},
@@ -30,7 +30,7 @@ static int read_options(struct cmd *cmd, struct grid_event_filter *filter, int64
 {
     const char *since = cmd_value(cmd, "since"), *until = cmd_value(cmd, "until");
     const char *event = cmd_value(cmd, "event"), *most = cmd_value(cmd, "n");
-    int64_t now_us = file_clock_us();
+    int64_t now_us = clock_now_us();
     int rc = since ? grid_time_parse(since, now_us, &filter->since_us, err) : 0;
     if (rc == 0 && until)
         rc = grid_time_parse(until, now_us, &filter->until_us, err);
@@ -47,19 +47,18 @@ static int read_options(struct cmd *cmd, struct grid_event_filter *filter, int64
 
 static int run_history(struct cmd *cmd, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     auto_sheet struct sheet sheet = {.text = BUFFER_INIT};
     struct listing listing = {&sheet, INT64_MAX};
     struct grid_event_filter filter = {0};
     struct grid_boost boost;
     int rc = read_options(cmd, &filter, &listing.most, err);
     rc = rc ?: sheet_begin(&sheet, cmd, &rows_events, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: cmd_store(cmd, err);
     if (rc == 0 && cmd->argument_count > 0) {
         filter.boost_id = boost.boost_id;
-        rc = grid_ledger_show(store, cmd->arguments[0], &boost, NULL, err);
+        rc = grid_ledger_show(cmd->store, cmd->arguments[0], &boost, NULL, NULL, err);
     }
-    rc = rc ?: grid_ledger_history(store, &filter, add_event, &listing, err);
+    rc = rc ?: grid_ledger_history(cmd->store, &filter, add_event, &listing, err);
     if (rc < 0)
         return rc;
     if (sheet.rows == 0)

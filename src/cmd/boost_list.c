@@ -1,7 +1,7 @@
 /* grid boost status, show: what is lent. */
 #include "cmd/boost.h"
 #include "model/record.h"
-#include "util/file.h"
+#include "util/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ int boost_choose(struct cmd *cmd, struct boost_choice *ret, struct grid_error *e
     }
     if (rc == 0 && expiring) {
         rc = grid_duration_parse(expiring, false, &within_us, err);
-        filter->ends_before_us = grid_time_add(file_clock_us(), within_us);
+        filter->ends_before_us = grid_time_add(clock_now_us(), within_us);
     }
     return rc;
 }
@@ -142,7 +142,6 @@ struct total {
 
 struct listing {
     struct sheet sheet;
-    int64_t now_us;
     bool all; /* scheduled ones, too */
     struct total *totals; /* by name */
     size_t active, total_count;
@@ -174,10 +173,10 @@ static int add_total(struct listing *listing, const struct grid_boost *boost,
 static int list_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     struct listing *listing = context;
-    bool active = grid_boost_state(boost, listing->now_us) == GRID_ACTIVE;
+    bool active = grid_boost_state(boost, grid_store_now(listing->sheet.cmd->store)) == GRID_ACTIVE;
     if (!active && !listing->all)
         return 0;
-    sheet_add(&listing->sheet, boost, listing->now_us);
+    sheet_add(&listing->sheet, boost, grid_store_now(listing->sheet.cmd->store));
     listing->active += active;
     return active ? add_total(listing, boost, err) : 0;
 }
@@ -233,13 +232,13 @@ static int look_alike(void *context, const struct grid_boost *boost, struct grid
     return found != NULL;
 }
 
-static void say_none(struct cmd *cmd, struct grid_store *store)
+static void say_none(struct cmd *cmd)
 {
     struct grid_boost_filter all = {0};
     struct likeness like = {.lender = cmd_value(cmd, "source"),
                             .borrower = cmd_value(cmd, "node")};
     if (like.lender || like.borrower)
-        (void)grid_ledger_list(store, &all, look_alike, &like, NULL, NULL);
+        (void)grid_ledger_list(cmd->store, GRID_READ, &all, look_alike, &like, NULL);
     if (like.found[0])
         output_info(cmd, "no boosts: did you mean '%s'?", like.found);
     else
@@ -248,14 +247,12 @@ static void say_none(struct cmd *cmd, struct grid_store *store)
 
 static int list(struct cmd *cmd, struct listing *listing, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     struct boost_choice choice;
     int rc = boost_choose(cmd, &choice, err);
     choice.filter.newest_first = true;
     rc = rc ?: sheet_begin(&listing->sheet, cmd, &rows_boosts, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
-    rc = rc ?: grid_ledger_list(store, &choice.filter, list_boost, listing, &listing->now_us,
-                                err);
+    rc = rc ?: cmd_store(cmd, err);
+    rc = rc ?: grid_ledger_list(cmd->store, GRID_TIDY, &choice.filter, list_boost, listing, err);
     if (rc < 0)
         return rc;
     if (cmd->settings.format == FORMAT_JSON)
@@ -263,7 +260,7 @@ static int list(struct cmd *cmd, struct listing *listing, struct grid_error *err
     if (cmd->settings.format != FORMAT_TABLE)
         return 0;
     if (listing->sheet.rows == 0)
-        say_none(cmd, store);
+        say_none(cmd);
     return print_table(listing, err);
 }
 
@@ -278,48 +275,27 @@ static int run_status(struct cmd *cmd, struct grid_error *err)
 
 /* --- show ----------------------------------------------------------------------------------- */
 
-struct showing {
-    struct sheet *sheet;
-    int64_t now_us;
-};
-
 static int show_member(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     (void)err;
-    struct showing *showing = context;
-    sheet_add(showing->sheet, boost, showing->now_us);
+    struct sheet *sheet = context;
+    sheet_add(sheet, boost, grid_store_now(sheet->cmd->store));
     return 0;
-}
-
-/* The boost, and, when it belongs to a group, the members that live. */
-static int show_group(struct grid_store *store, struct sheet *sheet,
-                      const struct grid_boost *boost, int64_t now_us, struct grid_error *err)
-{
-    struct showing showing = {sheet, now_us};
-    struct grid_boost_filter group = {.group_id = boost->group_id};
-    int rc = 0;
-    if (boost->group_id[0])
-        rc = grid_ledger_list(store, &group, show_member, &showing, &showing.now_us, err);
-    if (rc == 0 && sheet->rows == 0)
-        sheet_add(sheet, boost, now_us);
-    return rc;
 }
 
 static int run_show(struct cmd *cmd, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     auto_sheet struct sheet sheet = {.text = BUFFER_INIT};
     struct grid_boost boost;
-    int64_t now_us = 0;
+    bool table = cmd->settings.format == FORMAT_TABLE;
     int rc = sheet_begin(&sheet, cmd, &rows_boosts, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
-    rc = rc ?: grid_ledger_show(store, cmd->arguments[0], &boost, &now_us, err);
-    if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
-        boost_print(cmd, &boost, now_us, true);
-    else if (rc == 0)
-        rc = show_group(store, &sheet, &boost, now_us, err);
-    if (rc == 0 && cmd->settings.format == FORMAT_JSON)
-        boost_document(&sheet, &boost, now_us, NULL);
+    rc = rc ?: cmd_store(cmd, err);
+    rc = rc ?: grid_ledger_show(cmd->store, cmd->arguments[0], &boost, table ? NULL : show_member,
+                                &sheet, err);
+    if (rc == 0 && table)
+        boost_print(cmd, &boost, grid_store_now(cmd->store), true);
+    else if (rc == 0 && cmd->settings.format == FORMAT_JSON)
+        boost_document(&sheet, &boost, grid_store_now(cmd->store), NULL);
     return rc;
 }
 

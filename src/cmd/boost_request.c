@@ -83,26 +83,25 @@ static int print(struct cmd *cmd, const struct grid_grant *grant, struct grid_er
     if (rc < 0)
         return rc;
     if (cmd->settings.format == FORMAT_TABLE) {
-        boost_print(cmd, &grant->boost, grant->now_us, false);
+        boost_print(cmd, &grant->boost, grid_store_now(cmd->store), false);
         return 0;
     }
-    sheet_add(&sheet, &grant->boost, grant->now_us);
+    sheet_add(&sheet, &grant->boost, grid_store_now(cmd->store));
     if (cmd->settings.format == FORMAT_JSON)
-        boost_document(&sheet, &grant->boost, grant->now_us, &grant->replayed);
+        boost_document(&sheet, &grant->boost, grid_store_now(cmd->store), &grant->replayed);
     return 0;
 }
 
 static int run_request(struct cmd *cmd, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     struct request request = {0};
     struct grid_grant grant;
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = read_arguments(cmd, &request, err);
     rc = rc ?: read_options(cmd, &request, err);
     rc = rc ?: read_owner(cmd, &request, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
-    rc = rc ?: grid_ledger_request(store, &request.grid, dry_run, &grant, err);
+    rc = rc ?: cmd_store(cmd, err);
+    rc = rc ?: grid_ledger_request(cmd->store, &request.grid, dry_run, &grant, err);
     if (rc < 0)
         return rc == GRID_EUNKNOWN ? unknown(&request.grid, err) : rc;
     if (dry_run)

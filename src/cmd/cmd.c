@@ -85,7 +85,7 @@ const char *cmd_host(struct cmd *cmd)
     return cmd->host;
 }
 
-int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err)
+int cmd_store(struct cmd *cmd, struct grid_error *err)
 {
     char actor[2 * GRID_USER_SIZE];
     snprintf(actor, sizeof(actor), "%s@%s", cmd_user(cmd), cmd_host(cmd));
@@ -95,7 +95,7 @@ int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err)
                                          .keep_generations = cmd->settings.keep_generations,
                                          .note = output_note,
                                          .note_context = cmd};
-    return grid_store_open(&options, ret, err);
+    return grid_store_open(&options, &cmd->store, err);
 }
 
 /* --- a call --------------------------------------------------------------------------------- */
@@ -138,5 +138,6 @@ int cmd_main(struct cmd *cmd, int argc, char **argv)
         else if (rc == 0)
             rc = run(cmd, &err);
     }
+    grid_store_close(cmd->store);
     return output_finish(cmd, rc, &err);
 }

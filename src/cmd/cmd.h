@@ -85,6 +85,7 @@ struct cmd {
     bool silent;                  /* no note may be printed: completion */
     bool in_file;                 /* what is wrong stands in a file: usage would not help */
     struct settings settings;
+    struct grid_store *store;     /* see cmd_store */
     struct buffer out;            /* the result, printed at the end */
     char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
@@ -117,10 +118,8 @@ int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char 
 const char *cmd_user(struct cmd *cmd);
 const char *cmd_host(struct cmd *cmd);
 
-/* Opens the store of the settings; the caller's, for grid_store_close. */
-int cmd_store(struct cmd *cmd, struct grid_store **ret, struct grid_error *err);
-static inline void cmd_close_store(struct grid_store **store) { grid_store_close(*store); }
-#define cmd_auto_store __attribute__((cleanup(cmd_close_store)))
+/* Opens the store of the settings as cmd->store; cmd_main closes it. */
+int cmd_store(struct cmd *cmd, struct grid_error *err);
 
 /* --- option.c ------------------------------------------------------------------------------ */
 

@@ -11,7 +11,6 @@ struct completing {
     const char *word; /* what is there so far */
     const char *before; /* what goes in front of each candidate: "--output=", "id,amount," */
     enum cmd_kind kind;
-    int64_t now_us;
     char names[NAMES_MAX][GRID_NODE_SIZE];
     size_t name_count;
 };
@@ -52,7 +51,7 @@ static void offer_boost(const struct completing *completing, const struct grid_b
 {
     char amount[GRID_AMOUNT_SIZE], left[GRID_TIME_SIZE], help[4 * GRID_NODE_SIZE];
     int64_t left_us = boost->expires_us == GRID_NEVER ? GRID_NEVER
-                                                      : boost->expires_us - completing->now_us;
+                                                      : boost->expires_us - grid_store_now(completing->cmd->store);
     snprintf(help, sizeof(help), "%s %s %s -> %s, %s%s", boost->resource_type,
              grid_amount_show(boost->resource_type, boost->amount_u, amount), boost->source_node,
              boost->target_node, left_us == GRID_NEVER ? "" : grid_duration_show(left_us, left),
@@ -76,30 +75,14 @@ static int take_boost(void *context, const struct grid_boost *boost, struct grid
     return 0;
 }
 
-struct query {
-    struct completing *completing;
-    struct grid_boost_filter filter;
-};
-
-static int query_boosts(struct grid_tx *tx, void *context, struct grid_error *err)
-{
-    struct query *query = context;
-    query->completing->now_us = grid_tx_now(tx);
-    return grid_tx_boosts(tx, &query->filter, take_boost, query->completing, err);
-}
-
 static void offer_from_ledger(struct completing *completing)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     struct cmd *cmd = completing->cmd;
-    struct query query = {completing, {.newest_first = true}};
+    struct grid_boost_filter filter = {.newest_first = true};
     if (completing->kind == CMD_BOOST)
-        query.filter.id_prefix = completing->word;
-    if (config_load(cmd, NULL) < 0)
-        return;
-    struct grid_store_options options = {.url = cmd->settings.store, .peek = true};
-    if (grid_store_open(&options, &store, NULL) == 0)
-        (void)grid_store_transact(store, GRID_READ, query_boosts, &query, NULL, NULL);
+        filter.id_prefix = completing->word;
+    if (config_load(cmd, NULL) == 0 && cmd_store(cmd, NULL) == 0)
+        (void)grid_ledger_list(cmd->store, GRID_PEEK, &filter, take_boost, completing, NULL);
 }
 
 /* --- words of ours -------------------------------------------------------------------------- */

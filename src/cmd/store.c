@@ -85,7 +85,6 @@ static void add_place(struct looking *looking, struct grid_error *err)
 /* info prints the facts, check and repair what is wrong. */
 static int run(struct cmd *cmd, struct grid_error *err)
 {
-    cmd_auto_store struct grid_store *store = NULL;
     auto_sheet struct sheet sheet = {.text = BUFFER_INIT};
     bool info = strcmp(cmd->verb->name, "info") == 0, repair = cmd->verb->options != NULL;
     struct looking looking = {cmd, &sheet, info || cmd->settings.verbose};
@@ -93,11 +92,11 @@ static int run(struct cmd *cmd, struct grid_error *err)
     if (repair && cmd_value(cmd, "accept-loss"))
         flags |= GRID_CHECK_ACCEPT_LOSS;
     int rc = sheet_begin(&sheet, cmd, &rows_findings, err);
-    rc = rc ?: cmd_store(cmd, &store, err);
+    rc = rc ?: cmd_store(cmd, err);
     if (rc < 0)
         return rc;
     add_place(&looking, err);
-    rc = grid_store_check(store, flags, add_finding, &looking, err);
+    rc = grid_store_check(cmd->store, flags, add_finding, &looking, err);
     if (cmd->settings.format == FORMAT_TABLE && rc == 0 && !info)
         buffer_text(&cmd->out, "the ledger is sound\n");
     if (cmd->settings.format != FORMAT_JSON)

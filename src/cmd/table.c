@@ -21,16 +21,11 @@
     X(scols_column_get_header) X(scols_cell_set_color) X(scols_line_get_cell)                    \
     X(scols_line_set_data) X(scols_print_table_to_string)
 
-#define DECLARE(function) LAZY(function);
-#define NAME(function) LAZY_SYMBOL(function),
-FUNCTIONS(DECLARE)
+LAZY_LIBRARY(open_library, FUNCTIONS, "libsmartcols.so.1", "libsmartcols1")
 
-static int open_library(struct grid_error *err)
+static int open_with_widths(struct grid_error *err)
 {
-    static const struct lazy_symbol symbols[] = {FUNCTIONS(NAME)};
-    static void *handle;
-    int rc = lazy_open("libsmartcols.so.1", "libsmartcols1", symbols, countof(symbols), &handle,
-                       err);
+    int rc = open_library(err);
     /* Widths are those of UTF-8, whatever the locale; messages and numbers stay as they are. */
     if (rc == 0 && (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0))
         setlocale(LC_CTYPE, "C.UTF-8");
@@ -170,7 +165,7 @@ int sheet_table(struct sheet *sheet, struct grid_error *err)
 {
     if (sheet->rows == 0)
         return 0;
-    int rc = open_library(err);
+    int rc = open_with_widths(err);
     if (rc < 0)
         return rc;
     struct layout layout = {0};

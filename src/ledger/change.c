@@ -11,23 +11,13 @@ struct ending {
     size_t settled;             /* changes that were not asked for */
     grid_boost_fn fn;
     void *context;
-    int64_t *ret_now_us;        /* set before the first call of fn */
-    int64_t now_us;
 };
-
-static void begin(struct ending *ending, struct grid_tx *tx)
-{
-    ending->tx = tx;
-    ending->now_us = grid_tx_now(tx);
-    if (ending->ret_now_us)
-        *ending->ret_now_us = ending->now_us;
-}
 
 static int end_boost(struct ending *ending, const struct grid_boost *boost,
                      struct grid_error *err)
 {
-    return grid_tx_put_boost(ending->tx, boost, NULL, GRID_EVENT_RELEASED, ending->now_us,
-                             ending->release->reason, err);
+    return grid_tx_put_boost(ending->tx, boost, NULL, GRID_EVENT_RELEASED,
+                             grid_tx_now(ending->tx), ending->release->reason, err);
 }
 
 static int end_matching(void *context, const struct grid_boost *boost, struct grid_error *err)
@@ -59,14 +49,16 @@ static int end_named(struct ending *ending, struct grid_error *err)
             continue;
         rc = end_boost(ending, boost, err);
         boost->ended = GRID_RELEASED;
-        boost->ended_us = ending->now_us;
+        boost->ended_us = grid_tx_now(ending->tx);
     }
     return rc;
 }
 
 /* Hands over what the set ended, after the first `settled` of them. */
-static int hand_over(void *context, const struct grid_changes *changes, struct grid_error *err)
+static int hand_over(void *context, const struct grid_commit *commit,
+                     const struct grid_changes *changes, struct grid_error *err)
 {
+    (void)commit;
     const struct ending *ending = context;
     struct grid_event event;
     int rc = 0;
@@ -79,7 +71,7 @@ static int hand_over(void *context, const struct grid_changes *changes, struct g
 static int release(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct ending *ending = context;
-    begin(ending, tx);
+    ending->tx = tx;
     int rc = ledger_settle(tx, &ending->settled, err);
     if (rc < 0 || ending->release->count > 0)
         return rc < 0 ? rc : end_named(ending, err);
@@ -88,14 +80,12 @@ static int release(struct grid_tx *tx, void *context, struct grid_error *err)
 }
 
 int grid_ledger_release(struct grid_store *store, const struct grid_release *asked,
-                        grid_boost_fn fn, void *context, int64_t *ret_now_us,
-                        struct grid_error *err)
+                        grid_boost_fn fn, void *context, struct grid_error *err)
 {
     grid_auto_free struct grid_boost *named = calloc(asked->count + 1, sizeof(*named));
     if (!named)
         return grid_error_set(err, GRID_ENOMEM, "no memory for the boosts");
-    struct ending ending = {.release = asked, .named = named, .fn = fn, .context = context,
-                            .ret_now_us = ret_now_us};
+    struct ending ending = {.release = asked, .named = named, .fn = fn, .context = context};
     int rc = grid_store_transact(store, asked->dry_run ? GRID_READ : GRID_WRITE, release, &ending,
                                  NULL, err);
     if (rc < 0)
@@ -108,7 +98,6 @@ int grid_ledger_release(struct grid_store *store, const struct grid_release *ask
 static int settle(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct ending *ending = context;
-    begin(ending, tx);
     grid_tx_after(tx, hand_over, ending);
     return ledger_settle(tx, NULL, err);
 }
@@ -116,10 +105,9 @@ static int settle(struct grid_tx *tx, void *context, struct grid_error *err)
 /* Looks first: a cleanup that has nothing to do takes no lock and writes nothing, not even who
  * held it. */
 int grid_ledger_cleanup(struct grid_store *store, bool dry_run, grid_boost_fn fn, void *context,
-                        int64_t *ret_now_us, struct grid_error *err)
+                        struct grid_error *err)
 {
-    struct ending ending = {.fn = dry_run ? fn : NULL, .context = context,
-                            .ret_now_us = ret_now_us};
+    struct ending ending = {.fn = dry_run ? fn : NULL, .context = context};
     struct grid_commit look;
     int rc = grid_store_transact(store, GRID_READ, settle, &ending, &look, err);
     if (rc == 0 && !dry_run && look.changes > 0) {

@@ -1,18 +1,17 @@
 /* Looking: what lives, one boost, what happened. */
 #include "ledger/settle.h"
 
+#include <string.h>
+
 struct listing {
     const struct grid_boost_filter *filter;
     grid_boost_fn fn;
     void *context;
-    int64_t *ret_now_us;
 };
 
 static int list(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct listing *listing = context;
-    if (listing->ret_now_us)
-        *listing->ret_now_us = grid_tx_now(tx);
     int rc = ledger_settle(tx, NULL, err);
     if (rc == 0)
         rc = grid_tx_boosts(tx, listing->filter, listing->fn, listing->context, err);
@@ -25,37 +24,52 @@ static int settle_only(struct grid_tx *tx, void *context, struct grid_error *err
     return ledger_settle(tx, NULL, err);
 }
 
-int grid_ledger_list(struct grid_store *store, const struct grid_boost_filter *filter,
-                     grid_boost_fn fn, void *context, int64_t *ret_now_us, struct grid_error *err)
+int grid_ledger_list(struct grid_store *store, enum grid_mode mode,
+                     const struct grid_boost_filter *filter, grid_boost_fn fn, void *context,
+                     struct grid_error *err)
 {
-    struct listing listing = {filter, fn, context, ret_now_us};
+    struct listing listing = {filter, fn, context};
     struct grid_commit read;
-    int rc = grid_store_transact(store, GRID_READ, list, &listing, &read, err);
-    if (rc == 0 && read.changes > 0) /* writing it down as well is a courtesy to cron */
-        (void)grid_store_transact(store, GRID_TIDY, settle_only, NULL, NULL,
-                                  &(struct grid_error){0});
+    int rc = grid_store_transact(store, mode == GRID_TIDY ? GRID_READ : mode, list, &listing, &read,
+                                 err);
+    if (rc == 0 && mode == GRID_TIDY && read.changes > 0)
+        (void)grid_store_transact(store, GRID_TIDY, settle_only, NULL, NULL, NULL);
     return rc;
 }
 
 struct showing {
     const char *id;
     struct grid_boost *ret;
-    int64_t *ret_now_us;
+    grid_boost_fn fn;
+    void *context;
 };
+
+static int show_other(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    const struct showing *showing = context;
+    if (strcmp(boost->boost_id, showing->ret->boost_id) == 0)
+        return 0;
+    return showing->fn(showing->context, boost, err);
+}
 
 static int show(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct showing *showing = context;
-    if (showing->ret_now_us)
-        *showing->ret_now_us = grid_tx_now(tx);
+    struct grid_boost_filter group = {.group_id = showing->ret->group_id};
     int rc = ledger_settle(tx, NULL, err);
-    return rc < 0 ? rc : grid_tx_find(tx, showing->id, showing->ret, err);
+    if (rc == 0)
+        rc = grid_tx_find(tx, showing->id, showing->ret, err);
+    if (rc == 0 && showing->fn)
+        rc = showing->fn(showing->context, showing->ret, err);
+    if (rc == 0 && showing->fn && showing->ret->group_id[0])
+        rc = grid_tx_boosts(tx, &group, show_other, showing, err);
+    return rc < 0 ? rc : 0;
 }
 
 int grid_ledger_show(struct grid_store *store, const char *id, struct grid_boost *ret,
-                     int64_t *ret_now_us, struct grid_error *err)
+                     grid_boost_fn fn, void *context, struct grid_error *err)
 {
-    struct showing showing = {id, ret, ret_now_us};
+    struct showing showing = {id, ret, fn, context};
     return grid_store_transact(store, GRID_READ, show, &showing, NULL, err);
 }
 

@@ -122,7 +122,7 @@ static int decide(struct grid_tx *tx, void *context, struct grid_error *err)
     struct requesting *requesting = context;
     const struct grid_request *request = requesting->request;
     struct grid_grant *grant = requesting->grant;
-    *grant = (struct grid_grant){.now_us = grid_tx_now(tx), .unchecked = true};
+    *grant = (struct grid_grant){.unchecked = true};
     int rc = ledger_settle(tx, NULL, err);
     if (rc == 0)
         rc = replay(tx, requesting, err);
@@ -132,8 +132,8 @@ static int decide(struct grid_tx *tx, void *context, struct grid_error *err)
         return grid_error_set(err, GRID_ENEVER, "node '%s' cannot lend to itself",
                               request->target_node);
     fill(tx, requesting, &grant->boost);
-    return grid_tx_put_boost(tx, NULL, &grant->boost, GRID_EVENT_GRANTED, grant->now_us,
-                             request->reason, err);
+    return grid_tx_put_boost(tx, NULL, &grant->boost, GRID_EVENT_GRANTED,
+                             grid_tx_now(tx), request->reason, err);
 }
 
 int grid_ledger_request(struct grid_store *store, const struct grid_request *request, bool dry_run,

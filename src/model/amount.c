@@ -21,7 +21,8 @@ bool grid_resource_is_memory(const char *resource)
 
 static bool is_letter(char c)
 {
-    return text_lower(c) >= 'a' && text_lower(c) <= 'z';
+    c |= 0x20; /* in lower case */
+    return c >= 'a' && c <= 'z';
 }
 
 static bool is_digit(char c)

@@ -13,7 +13,10 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
         return GRID_RELEASED;
     if (now_us >= boost->expires_us)
         return GRID_EXPIRED;
-    return now_us < boost->starts_us ? GRID_SCHEDULED : GRID_ACTIVE;
+    /* Only a reservation waits for its start: a grant counts at once, also by a clock that has been
+     * set back since. */
+    return now_us < boost->starts_us && boost->starts_us != boost->allocated_us ? GRID_SCHEDULED
+                                                                                : GRID_ACTIVE;
 }
 
 const char *grid_boost_state_name(enum grid_boost_state state)
@@ -37,7 +40,7 @@ const char *grid_priority_name(enum grid_priority priority)
     return (size_t)priority < countof(priorities) ? priorities[priority] : "unknown";
 }
 
-static const char *next_priority(void *context, size_t index)
+const char *grid_priority_next(void *context, size_t index)
 {
     (void)context;
     return index < countof(priorities) ? priorities[index] : NULL;
@@ -45,13 +48,11 @@ static const char *next_priority(void *context, size_t index)
 
 int grid_priority_parse(const char *text, enum grid_priority *ret, struct grid_error *err)
 {
-    for (size_t i = 0; i < countof(priorities); i++) {
-        if (text_same(text, priorities[i])) {
-            *ret = (enum grid_priority)i;
-            return 0;
-        }
-    }
-    return text_unknown("priority", text, next_priority, NULL, err);
+    size_t index;
+    int rc = text_choice("priority", text, grid_priority_next, NULL, &index, err);
+    if (rc == 0)
+        *ret = (enum grid_priority)index;
+    return rc;
 }
 
 /* What a node name must not hold, or NULL. `*ret_count`: its characters. */

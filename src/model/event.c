@@ -16,8 +16,8 @@ const char *grid_event_name(enum grid_event_kind event)
     return (size_t)event < countof(names) ? names[event] : "unknown";
 }
 
-/* All but QUIET, which no event has that a person could see. */
-static const char *next_event(void *context, size_t index)
+/* All but QUIET, the first, which no event has that a person could see. */
+const char *grid_event_next(void *context, size_t index)
 {
     (void)context;
     return index + 1 < countof(names) ? names[index + 1] : NULL;
@@ -25,13 +25,11 @@ static const char *next_event(void *context, size_t index)
 
 int grid_event_parse(const char *text, enum grid_event_kind *ret, struct grid_error *err)
 {
-    for (size_t i = GRID_EVENT_QUIET + 1; i < countof(names); i++) {
-        if (text_same(text, names[i])) {
-            *ret = (enum grid_event_kind)i;
-            return 0;
-        }
-    }
-    return text_unknown("event", text, next_event, NULL, err);
+    size_t index;
+    int rc = text_choice("event", text, grid_event_next, NULL, &index, err);
+    if (rc == 0)
+        *ret = (enum grid_event_kind)(index + 1);
+    return rc;
 }
 
 enum grid_boost_state grid_event_ends(enum grid_event_kind event)

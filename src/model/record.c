@@ -161,7 +161,7 @@ static int read_amount(const struct record_member *member, struct span value,
 }
 
 static int read_time(const struct record_member *member, struct span value, int64_t *to,
-                     struct record_notes *notes, struct grid_error *err)
+                     bool *ret_naive, struct grid_error *err)
 {
     char text[GRID_TIME_SIZE];
     bool naive = false;
@@ -171,8 +171,8 @@ static int read_time(const struct record_member *member, struct span value, int6
         return rc;
     if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, &why) < 0)
         return unsound(err, member, "is no time");
-    if (notes)
-        notes->naive_time |= naive;
+    if (ret_naive)
+        *ret_naive |= naive;
     return 0;
 }
 
@@ -217,7 +217,7 @@ static int read_boost(struct span value, struct grid_event *event, struct grid_e
 }
 
 static int read_member(const struct record_member *member, struct span value, void *object,
-                       struct record_notes *notes, struct grid_error *err)
+                       bool *ret_naive, struct grid_error *err)
 {
     void *field = field_of(member, object);
     if (member->kind > RECORD_TIME)
@@ -240,7 +240,7 @@ static int read_member(const struct record_member *member, struct span value, vo
     case RECORD_TIME:
     case RECORD_END:
     case RECORD_START:
-        return read_time(member, value, field, notes, err);
+        return read_time(member, value, field, ret_naive, err);
     case RECORD_FLAG:
         return read_flag(member, value, field, err);
     case RECORD_PRIORITY:
@@ -296,7 +296,7 @@ static int collect(void *context, struct span key, struct span value, struct gri
 
 /* Checks the whole text and reads the members of found->members into `object`. */
 static int read_object(struct span text, int depth, struct collection *found, void *object,
-                       struct record_notes *notes, struct grid_error *err)
+                       bool *ret_naive, struct grid_error *err)
 {
     const char *end = json_value(text.at, text.at + text.length, depth, err);
     if (!end)
@@ -305,27 +305,27 @@ static int read_object(struct span text, int depth, struct collection *found, vo
         return grid_error_set(err, GRID_ECORRUPT, "it is not one JSON object");
     int rc = json_object(text, collect, found, err);
     for (int i = 0; i < found->count && rc == 0; i++)
-        rc = read_member(&found->members[i], found->values[i], object, notes, err);
+        rc = read_member(&found->members[i], found->values[i], object, ret_naive, err);
     return rc;
 }
 
-int record_parse(struct span text, struct grid_boost *ret, struct record_notes *notes,
+int record_parse(struct span text, struct grid_boost *ret, bool *ret_naive,
                  struct grid_error *err)
 {
     struct collection found = {.members = record_boost_members, .count = RECORD_MEMBERS};
     ret->ended = GRID_ACTIVE;
     ret->ended_us = 0;
     /* Every sound record fits into an event of the state file, which is four levels down. */
-    return read_object(text, JSON_DEPTH_MAX - 3, &found, ret, notes, err);
+    return read_object(text, JSON_DEPTH_MAX - 3, &found, ret, ret_naive, err);
 }
 
-int record_read(struct span text, struct grid_boost *ret, struct record_notes *notes,
+int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
                 struct grid_error *err)
 {
     const char *end = text.at + text.length;
-    if (notes)
-        *notes = (struct record_notes){0};
-    return record_scan(text.at, end, ret) == end ? 0 : record_parse(text, ret, notes, err);
+    if (ret_naive)
+        *ret_naive = false;
+    return record_scan(text.at, end, ret) == end ? 0 : record_parse(text, ret, ret_naive, err);
 }
 
 int record_event_read(struct span text, struct grid_event *ret, struct grid_error *err)

@@ -5,31 +5,27 @@
 #include "grid/event.h"
 #include "util/json.h"
 
-/* What a record said that a person should know though it is sound. */
-struct record_notes {
-    bool naive_time; /* a time without a zone: UTC was taken */
-};
-
 /*
  * Reads one record of the state file: `text` is a whole object, not yet checked. A record in
  * exactly our own layout takes a fast path; every other is checked strictly, and cJSON resolves its
  * escapes. Both read the same (a test compares them). ECORRUPT with the reason in one line ("amount
- * is not over 0", "'boost_id' comes twice") when it is no sound boost; ENOMEM. `notes` may be NULL.
- * After a failure *ret means nothing, here and below.
+ * is not over 0", "'boost_id' comes twice") when it is no sound boost; ENOMEM. *ret_naive (may be
+ * NULL) says that a time had no zone: UTC was taken. After a failure *ret means nothing, here and
+ * below.
  */
-int record_read(struct span text, struct grid_boost *ret, struct record_notes *notes,
+int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
                 struct grid_error *err);
 
 /*
  * The fast path for a record in exactly the layout of record_write at level 2, beginning at `at`:
  * returns where it ends, with *ret filled; NULL when it is anything else (sound or not). It takes
- * printable ASCII without escapes, six-digit times at +00:00, plain amounts, and only members that
- * struct grid_boost knows.
+ * printable ASCII without escapes, times of 32 bytes, plain amounts, and only members that struct
+ * grid_boost knows.
  */
 const char *record_scan(const char *at, const char *end, struct grid_boost *ret);
 
 /* The slow path alone; for record_read and its test. */
-int record_parse(struct span text, struct grid_boost *ret, struct record_notes *notes,
+int record_parse(struct span text, struct grid_boost *ret, bool *ret_naive,
                  struct grid_error *err);
 
 /* Prints a new record: the original's nine members in its order, then those of ours that say

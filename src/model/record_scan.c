@@ -30,12 +30,7 @@ static const char *scan_text(const char *at, const char *end, char *to, size_t s
 static const char *scan_resource(const char *at, const char *end, char *to)
 {
     at = scan_text(at, end, to, GRID_RESOURCE_SIZE);
-    if (!at || *to < 'A' || *to > 'Z')
-        return NULL;
-    while (*++to)
-        if (!((*to >= 'A' && *to <= 'Z') || (*to >= '0' && *to <= '9') || *to == '_' || *to == '-'))
-            return NULL;
-    return at;
+    return at && grid_resource_read(to, to, NULL) == 0 ? at : NULL;
 }
 
 /*
@@ -64,45 +59,12 @@ static const char *scan_amount(const char *at, const char *end, struct grid_boos
     return grid_amount_read(boost->resource_type, number, &boost->amount_u, NULL) < 0 ? NULL : at;
 }
 
-/* Two digits; *wrong is set when they are none. */
-static unsigned two(const char *at, bool *wrong)
-{
-    unsigned tens = (unsigned)(at[0] - '0'), ones = (unsigned)(at[1] - '0');
-    *wrong |= tens > 9 || ones > 9;
-    return 10 * tens + ones;
-}
-
-/* Days from 1970-01-01 to a date; -1: there is no such date from 1970 on. */
-static int64_t days_to(unsigned year, unsigned month, unsigned day)
-{
-    static const unsigned short before[] = {0,   31,  59,  90,  120, 151, 181,
-                                            212, 243, 273, 304, 334, 365};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 ||
-        day > before[month] - before[month - 1] + (unsigned)(leap && month == 2))
-        return -1;
-    unsigned past = year - 1;
-    return (int64_t)past * 365 + past / 4 - past / 100 + past / 400 - 719162 + before[month - 1] +
-           (leap && month > 2) + day - 1;
-}
-
-/* "YYYY-MM-DDTHH:MM:SS.ffffff+00:00" in quotes, from 1970 on, no leap second. */
+/* As we print them, of 32 bytes; one of these is never without a zone. */
 static const char *scan_time(const char *at, const char *end, int64_t *to)
 {
-    bool wrong = false;
-    if (end - at < 34 || at[0] != '"' || at[5] != '-' || at[8] != '-' || at[11] != 'T' ||
-        at[14] != ':' || at[17] != ':' || at[20] != '.' || memcmp(at + 27, "+00:00\"", 7) != 0)
+    if (end - at < 34 || at[0] != '"' || at[33] != '"')
         return NULL;
-    unsigned year = 100 * two(at + 1, &wrong) + two(at + 3, &wrong);
-    int64_t days = days_to(year, two(at + 6, &wrong), two(at + 9, &wrong));
-    unsigned hour = two(at + 12, &wrong), minute = two(at + 15, &wrong);
-    unsigned second = two(at + 18, &wrong);
-    unsigned micro = two(at + 21, &wrong);
-    micro = (100 * micro + two(at + 23, &wrong)) * 100 + two(at + 25, &wrong);
-    if (wrong || days < 0 || hour > 23 || minute > 59 || second > 59)
-        return NULL;
-    *to = ((days * 24 + hour) * 60 + minute) * GRID_MINUTE + second * GRID_SECOND + micro;
-    return at + 34;
+    return grid_time_read(at + 1, 32, to, NULL, NULL) == 0 ? at + 34 : NULL;
 }
 
 static const char *scan_flag(const char *at, const char *end, bool *to)
@@ -111,15 +73,11 @@ static const char *scan_flag(const char *at, const char *end, bool *to)
     return *to ? at + 4 : begins(at, end, "false", 5) ? at + 5 : NULL;
 }
 
-/* Only as we write them: in lower case. */
 static const char *scan_priority(const char *at, const char *end, enum grid_priority *to)
 {
     char text[16];
     at = scan_text(at, end, text, sizeof(text));
-    for (*to = GRID_LOW; at && strcmp(text, grid_priority_name(*to)) != 0; ++*to)
-        if (*to == GRID_CRITICAL)
-            return NULL;
-    return at;
+    return at && grid_priority_parse(text, to, NULL) == 0 ? at : NULL;
 }
 
 static const char *scan_token(const char *at, const char *end, int64_t *to)

@@ -108,6 +108,7 @@ int changes_put(struct grid_changes *changes, const struct grid_boost *was,
     if (*slot)
         changes->entries[*slot - 1].superseded = true;
     *slot = (uint32_t)++changes->count;
+    changes->events += event != GRID_EVENT_QUIET;
     return 0;
 }
 
@@ -118,7 +119,7 @@ bool changes_have(const struct grid_changes *changes, const char *boost_id)
 
 void changes_clear(struct grid_changes *changes)
 {
-    changes->count = 0;
+    changes->count = changes->events = 0;
     changes->texts.length = 0;
     if (changes->slots)
         memset(changes->slots, 0, changes->slot_count * sizeof(*changes->slots));
@@ -132,6 +133,7 @@ void changes_release(struct grid_changes *changes)
 }
 
 size_t grid_changes_count(const struct grid_changes *changes) { return changes->count; }
+size_t grid_changes_events(const struct grid_changes *changes) { return changes->events; }
 int64_t grid_changes_revision(const struct grid_changes *changes) { return changes->revision; }
 int64_t grid_changes_now(const struct grid_changes *changes) { return changes->now_us; }
 

@@ -17,6 +17,7 @@ struct change_entry {
 struct grid_changes {
     struct change_entry *entries;
     size_t count, capacity;
+    size_t events; /* changes that are not quiet */
     struct buffer texts;
     uint32_t *slots; /* by id: the latest change of it, + 1; 0: free */
     size_t slot_count;

@@ -74,7 +74,7 @@ static int check_state(struct checking *check)
     if ((db->stat.st_mode & S_IWOTH) != 0)
         report(check, GRID_WARNING, "permissions", "everybody may write '%s/%s'", db->dir,
                db->name);
-    if (db->state.timestamp_us > file_clock_us() + GRID_MINUTE)
+    if (db->state.timestamp_us > clock_now_us() + GRID_MINUTE)
         report(check, GRID_WARNING, "clock", "the last change lies in the future");
     return 0;
 }
@@ -141,10 +141,10 @@ static int salvage(struct checking *check, unsigned flags)
                        "a loss", db->dir, db->name);
         return grid_error_hint(check->err, "accept it with 'grid store repair --accept-loss'");
     }
-    int64_t history = history_size(db), last = history_last_revision(db);
-    struct state_commit commit = {.history = history, .now_us = file_clock_us(),
-                                  .revision = (last > db->noted ? last : db->noted) + 1};
-    if (db->exists)
+    struct state_commit commit = {.now_us = clock_now_us(),
+                                  .revision = file_highest_elsewhere(db) + 1};
+    rc = history_whole_lines(db, &commit.history_bytes, check->err);
+    if (rc == 0 && db->exists)
         rc = recover_set_aside(db, aside, check->err);
     if (rc == 0)
         rc = file_replace(db, &db->state, &commit, 0, check->err);
@@ -184,6 +184,7 @@ int file_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
                struct grid_error *err)
 {
     struct checking check = {.db = opaque, .fn = fn, .context = context, .err = err};
+    check.db->mode = GRID_WRITE;
     int rc = file_find(opaque, false, err);
     if (rc == 0) {
         file_peek_note(opaque);

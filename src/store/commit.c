@@ -28,7 +28,7 @@
 
 static void temporary_name(const struct file_db *db, char ret[static FILE_NAME_SIZE])
 {
-    snprintf(ret, FILE_NAME_SIZE, ".%.*s.tmp", FILE_NAME_SIZE - 8, db->name);
+    snprintf(ret, FILE_NAME_SIZE, ".%s.tmp-%d", db->name, (int)getpid());
 }
 
 /* A new temporary file; one that is there is a leftover, as we hold the lock. -1: errno. */
@@ -87,7 +87,9 @@ static int copy_file(const struct file_db *db, const char *name, const char *oth
     char temporary[FILE_NAME_SIZE];
     grid_auto_free char *text = NULL;
     size_t length;
-    snprintf(temporary, sizeof(temporary), ".%.*s.tmp-copy", FILE_NAME_SIZE - 12, db->name);
+    const char *slash = strchr(other, '/'); /* into the same directory: it may be elsewhere */
+    snprintf(temporary, sizeof(temporary), "%.*s.%s.tmp-copy",
+             slash ? (int)(slash + 1 - other) : 0, other, db->name);
     if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
         return EIO;
     grid_auto_close int fd = openat(db->dirfd, temporary,
@@ -119,7 +121,8 @@ int file_keep(const struct file_db *db, const char *name, const char *other)
             return 0;
     }
     /* These say that the file system has no hard links, or not this one. */
-    if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS)
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS ||
+        errno == EXDEV)
         return copy_file(db, name, other);
     return errno;
 }
@@ -138,6 +141,26 @@ static int keep_generation(const struct file_db *db, int64_t revision)
     if (fd >= 0 && geteuid() == 0)
         file_give(db, fd);
     return file_keep(db, db->name, name);
+}
+
+/*
+ * Are we still alone? Not when the lock file was deleted, so that another holds a new one, nor when
+ * a program that knows no lock wrote the state after we read it. Then the decision is made again.
+ */
+static bool is_alone(const struct file_db *db)
+{
+    char lock[FILE_NAME_SIZE];
+    struct stat held, there, now;
+    file_lock_name(db, lock);
+    if (fstat(db->lock_fd, &held) != 0 ||
+        fstatat(db->dirfd, lock, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+        held.st_ino != there.st_ino || held.st_dev != there.st_dev)
+        return false;
+    if (fstatat(db->dirfd, db->name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT && !db->exists;
+    return db->exists && now.st_ino == db->stat.st_ino && now.st_size == db->stat.st_size &&
+           now.st_mtim.tv_sec == db->stat.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == db->stat.st_mtim.tv_nsec;
 }
 
 /* Step 6. The temporary file is gone in every case but a rename whose outcome nobody knows. */
@@ -180,13 +203,27 @@ static bool drop_generations(const struct file_db *db, size_t kept)
     return count > kept;
 }
 
+/* Does the commit make the ledger larger? */
+static bool grows(const struct grid_changes *changes)
+{
+    struct grid_change change;
+    for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        if (change.has_now && !change.has_was && !change.superseded)
+            return true;
+    }
+    return false;
+}
+
 int file_replace(struct file_db *db, const struct state *state, const struct state_commit *commit,
                  int64_t generation, struct grid_error *err)
 {
     char name[FILE_NAME_SIZE];
     temporary_name(db, name);
     int failed = write_temporary(db, state, commit, name);
-    if (is_full(failed) && drop_generations(db, 1))
+    /* Requests leave one generation more than they must: it is the room that the next release on
+     * this disk needs. */
+    if (is_full(failed) && drop_generations(db, grows(commit->changes) ? 2 : 1))
         failed = write_temporary(db, state, commit, name);
     if (failed) {
         unlinkat(db->dirfd, name, 0);
@@ -200,16 +237,12 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
         return grid_error_errno(err, GRID_EIO, failed, "cannot keep the old '%s/%s'", db->dir,
                                 db->name);
     }
+    if (!is_alone(db)) {
+        unlinkat(db->dirfd, name, 0);
+        return grid_error_set(err, GRID_ECONFLICT, "'%s/%s' was changed by somebody else", db->dir,
+                              db->name);
+    }
     return rename_over(db, name, err);
-}
-
-static bool is_quiet(const struct grid_changes *changes)
-{
-    struct grid_event event;
-    for (size_t i = 0; i < grid_changes_count(changes); i++)
-        if (grid_changes_event(changes, i, &event))
-            return false;
-    return true;
 }
 
 static size_t pending_size(const struct state *state)
@@ -220,24 +253,34 @@ static size_t pending_size(const struct state *state)
     return size;
 }
 
+/* What counts of history.jsonl is there, unless somebody cut it. */
+static int clamp_history(struct file_db *db, struct grid_error *err)
+{
+    int64_t there_bytes = 0;
+    int rc = history_size(db, &there_bytes, err);
+    if (rc == 0 && there_bytes < db->state.history_bytes) {
+        file_note(db, GRID_NOTE_WARNING, "'%s/%s' is shorter than it was: events are lost",
+                  db->dir, db->history);
+        db->state.history_bytes = there_bytes;
+    }
+    return rc;
+}
+
 int file_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
 {
     struct file_db *db = opaque;
-    bool quiet = is_quiet(changes);
+    int rc = clamp_history(db, err);
     struct state_commit commit = {.changes = changes,
                                   .revision = grid_changes_revision(changes),
                                   .now_us = grid_changes_now(changes),
-                                  .history = db->state.history};
-    if (pending_size(&db->state) > FILE_PENDING_MOST) {
-        bool full = false;
-        int rc = history_move(db, &commit.history, &full, err);
-        if (rc < 0 && !full)
-            return rc;
-        commit.pending_moved = rc == 0;
-    }
+                                  .history_bytes = db->state.history_bytes};
+    if (rc == 0 && pending_size(&db->state) > FILE_PENDING_MOST)
+        rc = history_move(db, &commit.history_bytes, err);
+    if (rc < 0)
+        return rc;
     state_apply(&db->state, changes);
-    bool keep = db->exists && !quiet;
-    int rc = file_replace(db, &db->state, &commit, keep ? db->revision : 0, err);
+    bool keep = db->exists && grid_changes_events(changes) > 0;
+    rc = file_replace(db, &db->state, &commit, keep ? db->revision : 0, err);
     if (rc < 0)
         return rc;
     file_note(db, GRID_NOTE_VERBOSE, "wrote '%s/%s': revision %lld, %zu changes", db->dir,
@@ -245,7 +288,6 @@ int file_commit(void *opaque, const struct grid_changes *changes, struct grid_er
     history_hint(db, &commit);
     file_note_lock(db, commit.revision);
     if (keep)
-        drop_generations(db, db->options->keep_generations > 0
-                                 ? (size_t)db->options->keep_generations : 5);
+        drop_generations(db, (size_t)db->options->keep_generations);
     return 0;
 }

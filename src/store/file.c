@@ -3,7 +3,6 @@
 
 #include "store/driver.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -13,12 +12,11 @@
 
 #define CLOCK_SLACK_US (5 * GRID_MINUTE)
 #define NOTES_MOST 10
-#define LOCK_NOTE_SIZE 512
 
 void file_note(const struct file_db *db, enum grid_note_level level, const char *format, ...)
 {
     char text[1024];
-    if (!db->options->note)
+    if (!db->options->note || db->mode == GRID_PEEK || db->mode == GRID_TIDY)
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -80,6 +78,7 @@ static int locate(struct file_db *db, struct grid_error *err)
     int rc = file_resolve(path, real, err);
     if (rc < 0)
         return rc;
+    db->linked = strcmp(path, real) != 0;
     text_copy(copy, sizeof(copy), real);
     text_copy(db->dir, sizeof(db->dir), dirname(copy));
     text_copy(copy, sizeof(copy), real);
@@ -108,96 +107,15 @@ int file_find(struct file_db *db, bool make, struct grid_error *err)
     db->noted = db->revision = 0;
     db->exists = false;
     int rc = locate(db, err);
-    if (rc == 0 && make)
+    /* Behind a link the directory must be there: it may be of a disk that is not mounted. */
+    if (rc == 0 && make && !db->linked)
         rc = file_make_directory(db->dir, 0700, err);
-    return rc == 0 ? open_directory(db, err) : rc;
-}
-
-static void lock_name(const struct file_db *db, char ret[static FILE_NAME_SIZE])
-{
-    snprintf(ret, FILE_NAME_SIZE, "%.*s.lock", FILE_NAME_SIZE - 6, db->name);
-}
-
-/* Reads the note in a lock file: the revision; 0 without one. `ret_holder` may be NULL. */
-static int64_t read_note(int fd, char *ret_holder, size_t size)
-{
-    char text[LOCK_NOTE_SIZE];
-    ssize_t length = pread(fd, text, sizeof(text), 0);
-    cJSON *note = length > 0 ? cJSON_ParseWithLength(text, (size_t)length) : NULL;
-    const cJSON *revision = cJSON_GetObjectItemCaseSensitive(note, "revision");
-    const cJSON *holder = cJSON_GetObjectItemCaseSensitive(note, "holder");
-    int64_t number = cJSON_IsNumber(revision) && revision->valuedouble > 0 &&
-                             revision->valuedouble < 0x1p53
-                         ? (int64_t)revision->valuedouble : 0;
-    if (ret_holder)
-        text_copy(ret_holder, size, cJSON_IsString(holder) ? holder->valuestring : "");
-    cJSON_Delete(note);
-    return number;
-}
-
-/* Who holds it, and the revision: written over itself, padded so that it never shrinks. */
-void file_note_lock(const struct file_db *db, int64_t revision)
-{
-    char at[GRID_TIME_SIZE], text[LOCK_NOTE_SIZE + 1];
-    grid_auto_buffer struct buffer out = BUFFER_INIT;
-    struct json json = json_begin(&out, -1);
-    char holder[2 * GRID_USER_SIZE + 32];
-    snprintf(holder, sizeof(holder), "process %d of %s", (int)getpid(), db->options->actor);
-    json_open(&json, '{');
-    json_key(&json, "revision");
-    json_int(&json, revision);
-    json_key(&json, "nodes");
-    json_int(&json, 0);
-    json_key(&json, "holder");
-    json_string(&json, holder);
-    json_key(&json, "since");
-    json_string(&json, grid_time_format(file_clock_us(), at));
-    json_close(&json, '}');
-    if (buffer_string(&out) == NULL || out.length >= LOCK_NOTE_SIZE)
-        return;
-    snprintf(text, sizeof(text), "%-*s\n", LOCK_NOTE_SIZE - 1, buffer_string(&out));
-    (void)file_pwrite_all(db->lock_fd, text, LOCK_NOTE_SIZE, 0); /* only a note */
-}
-
-static int lock_failed(const struct file_db *db, int fd, const char *name, struct grid_error *err)
-{
-    char holder[256], shown[256];
-    read_note(fd, holder, sizeof(holder));
-    if (err->code == GRID_ETIMEOUT && holder[0]) {
-        grid_error_set(err, GRID_ETIMEOUT, "cannot lock '%s/%s': %s held it longer than %.3g s",
-                       db->dir, name, text_printable(holder, shown, sizeof(shown)),
-                       (double)db->options->lock_timeout_us / 1e6);
-        return grid_error_hint(err, "try again, or wait longer with --lock-timeout");
-    }
-    return grid_error_wrap(err, "cannot lock '%s/%s'", db->dir, name);
-}
-
-/* Step 1, second part. The lock file may have been deleted, and made anew by someone else, while
- * we waited: then we hold a lock that nobody else sees, and begin again. */
-int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err)
-{
-    char name[FILE_NAME_SIZE];
-    lock_name(db, name);
-    for (;;) {
-        grid_auto_close int fd = -1;
-        struct stat mine, there;
-        int rc = file_open(db->dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW, file_mode(db), &fd,
-                           &mine, err);
-        if (rc != 0)
-            return rc > 0 ? grid_error_set(err, GRID_EIO, "cannot open '%s'", name) : rc;
-        if (mine.st_size == 0)
-            file_give(db, fd);
-        rc = file_lock(fd, timeout_us, err);
-        if (rc < 0)
-            return lock_failed(db, fd, name, err);
-        if (fstatat(db->dirfd, name, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
-            there.st_ino != mine.st_ino || there.st_dev != mine.st_dev)
-            continue;
-        db->noted = read_note(fd, NULL, 0);
-        db->lock_fd = steal_fd(fd);
-        file_note(db, GRID_NOTE_VERBOSE, "locked '%s/%s'", db->dir, name);
-        return 0;
-    }
+    if (rc == 0)
+        rc = open_directory(db, err);
+    if (rc > 0 && db->linked)
+        return grid_error_set(err, GRID_EIO, "cannot open '%s': the ledger is a link into it",
+                              db->dir);
+    return rc;
 }
 
 /* A temporary file that a crash left behind; we hold the lock, so nobody is writing it. */
@@ -254,22 +172,9 @@ static int64_t newest_generation(const struct file_db *db)
     return numbers[count - 1];
 }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* What is known of revisions apart from the state file itself. */
-static int64_t highest_elsewhere(const struct file_db *db)
+int64_t file_highest_elsewhere(const struct file_db *db)
 {
-    return larger(db->noted, larger(newest_generation(db), history_last_revision(db)));
-}
-
-/* The lock file's note, read without the lock. */
-void file_peek_note(struct file_db *db)
-{
-    char name[FILE_NAME_SIZE];
-    grid_auto_close int fd = -1;
-    lock_name(db, name);
-    if (file_open(db->dirfd, name, O_RDONLY, 0, &fd, NULL, NULL) == 0)
-        db->noted = read_note(fd, NULL, 0);
+    return file_later(db->noted, file_later(newest_generation(db), history_last_revision(db)));
 }
 
 /* Reads the state file as it is. A missing one is damage when a revision of it is known. */
@@ -284,7 +189,7 @@ int file_load_state(struct file_db *db, bool tell, struct grid_error *err)
         return rc;
     if (db->lock_fd < 0)
         file_peek_note(db);
-    db->revision = highest_elsewhere(db);
+    db->revision = file_highest_elsewhere(db);
     if (db->revision > 0)
         return grid_error_set(err, GRID_ECORRUPT, "it is missing, though revision %lld is known",
                               (long long)db->revision);
@@ -298,9 +203,11 @@ static int find_revision(struct file_db *db, struct grid_error *err)
     db->revision = state->revision;
     if (!db->exists || (state->has_revision && (state->revision == db->noted || db->lock_fd < 0)))
         return 0;
-    int64_t known = highest_elsewhere(db);
+    int64_t known = file_highest_elsewhere(db);
     if (state->has_revision && state->revision < known) {
         int rc = file_load_state(db, false, err); /* a network file system serves stale names */
+        if (rc == GRID_ECORRUPT)
+            return recover_state(db, "it changed while it was read", err);
         if (rc < 0)
             return rc;
         if (state->has_revision && state->revision < known)
@@ -319,7 +226,7 @@ static int find_revision(struct file_db *db, struct grid_error *err)
 /* Step 3. */
 static void find_time(struct file_db *db)
 {
-    int64_t clock_us = file_clock_us(), last_us = db->state.timestamp_us;
+    int64_t clock_us = clock_now_us(), last_us = db->state.timestamp_us;
     db->now_us = clock_us;
     if (clock_us >= last_us)
         return;
@@ -334,7 +241,7 @@ static void find_time(struct file_db *db)
  * if it may. */
 static int second_look(struct file_db *db, struct grid_error *err)
 {
-    if (db->lock_fd < 0 && !db->options->peek)
+    if (db->lock_fd < 0 && db->mode != GRID_PEEK)
         (void)file_lock_ledger(db, db->options->lock_timeout_us, &(struct grid_error){0});
     int rc = file_load_state(db, true, err);
     if (rc != GRID_ECORRUPT)
@@ -347,9 +254,9 @@ static int second_look(struct file_db *db, struct grid_error *err)
 static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_error *err)
 {
     int rc = 0;
-    if (mode != GRID_READ)
+    if (mode >= GRID_TIDY)
         rc = file_lock_ledger(db, mode == GRID_WRITE ? db->options->lock_timeout_us : 0, err);
-    if (rc == 0 && mode != GRID_READ) {
+    if (rc == 0 && mode >= GRID_TIDY) {
         file_note_lock(db, db->noted);
         rc = file_each(db->dirfd, ".", remove_leftover, db, err);
     }
@@ -366,14 +273,15 @@ static int driver_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
                         struct grid_error *err)
 {
     struct file_db *db = opaque;
-    int rc = file_find(db, mode != GRID_READ, err);
+    db->mode = mode;
+    int rc = file_find(db, mode >= GRID_TIDY, err);
     if (rc == 0)
         rc = begin_locked(db, mode, err);
     if (rc < 0) {
         file_end(db);
         return rc;
     }
-    if (mode == GRID_READ) { /* a second look may have taken it */
+    if (mode < GRID_TIDY) { /* a second look may have taken it */
         file_close_pointer(&db->lock_fd);
         db->lock_fd = -1;
     }

@@ -3,6 +3,7 @@
 #define STORE_FILE_H
 
 #include "store/state.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #include <limits.h>
@@ -25,11 +26,13 @@ struct file_db {
     int dirfd, lock_fd;           /* -1: not open, not locked */
     struct state state;
     bool exists;
+    bool linked;                  /* the data directory has only a link to it */
     bool shared;                  /* the directory belongs to a group that may write */
     struct stat stat;             /* of the state file; of the directory without one */
     int64_t revision;             /* the highest known */
     int64_t noted;                /* the revision in the lock file; 0: none */
     int64_t now_us;
+    enum grid_mode mode;          /* of the transaction */
 };
 
 /* A note for the person who called, in printf format. */
@@ -41,22 +44,37 @@ void file_note(const struct file_db *db, enum grid_note_level level, const char 
 int file_load(const struct file_db *db, const char *name, struct state *state,
               struct stat *ret_stat, state_note_fn note, struct grid_error *err);
 
-/* Step 1: finds the ledger's directory and opens it (1: there is none; `make`: it is made), and
- * takes the lock. file_end gives up everything. */
+/* Step 1, first part: finds the ledger's directory and opens it (1: there is none; `make`: it is
+ * made). file_end gives up everything. */
 int file_find(struct file_db *db, bool make, struct grid_error *err);
-int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err);
 void file_end(void *db);
 
 /* Reads the state file into db->state as it is; `tell`: with notes about records. ECORRUPT: it is
  * damaged, or missing though a revision is known. */
 int file_load_state(struct file_db *db, bool tell, struct grid_error *err);
 
-/* The revision in the lock file, read without the lock: db->noted. */
-void file_peek_note(struct file_db *db);
+static inline int64_t file_later(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t file_sooner(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* What is known of revisions apart from the state file itself: lock note, generations, history. */
+int64_t file_highest_elsewhere(const struct file_db *db);
 
 /* A new file takes the directory's owner when root makes it. */
 void file_give(const struct file_db *db, int fd);
 mode_t file_mode(const struct file_db *db);
+
+/* --- lock.c --- */
+
+void file_lock_name(const struct file_db *db, char ret[static FILE_NAME_SIZE]);
+
+/* Step 1, second part: takes the lock, and reads the note in it. ETIMEOUT names who held it. */
+int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err);
+
+/* Notes holder, revision and number of nodes in the lock file. */
+void file_note_lock(const struct file_db *db, int64_t revision);
+
+/* The revision in the lock file, read without the lock: db->noted. */
+void file_peek_note(struct file_db *db);
 
 /* --- commit.c --- */
 
@@ -71,9 +89,6 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
 /* Keeps the bytes of `name` under `other`, too: a link, or a copy where there are no links. 0 or
  * an errno value. An `other` that is the same file already is fine; another is replaced. */
 int file_keep(const struct file_db *db, const char *name, const char *other);
-
-/* Notes holder, revision and number of nodes in the lock file. */
-void file_note_lock(const struct file_db *db, int64_t revision);
 
 /* --- recover.c --- */
 
@@ -111,10 +126,9 @@ int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err
 int history_events(void *db, const struct grid_event_filter *filter, grid_event_fn fn,
                    void *context, struct grid_error *err);
 
-/* Step 4: moves the pending events of the state to history.jsonl, durably. *ret_end: how many
- * bytes of it count then. EIO with *ret_full when the disk is full: they may stay pending. */
-int history_move(const struct file_db *db, int64_t *ret_end, bool *ret_full,
-                 struct grid_error *err);
+/* Step 4: writes the pending events of the state to history.jsonl, durably. *ret_end_bytes: how
+ * much of it counts then. 1: the disk is full, they stay pending. EIO, ENOMEM. */
+int history_move(const struct file_db *db, int64_t *ret_end_bytes, struct grid_error *err);
 
 /* Step 7: writes what is pending now behind what counts, as a hint for recovery. */
 void history_hint(const struct file_db *db, const struct state_commit *commit);
@@ -124,8 +138,10 @@ void history_hint(const struct file_db *db, const struct state_commit *commit);
 int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *ret_length,
                  struct grid_error *err);
 
-/* How many bytes history.jsonl has, hints included. */
-int64_t history_size(const struct file_db *db);
+/* How long history.jsonl is, hints included; 0 without one. And where its last whole line ends.
+ * EIO, ENOMEM. */
+int history_size(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err);
+int history_whole_lines(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err);
 
 /* Calls fn for each line that counts and is no event, with where it begins; -1 when the file ends
  * before what counts. Returns how many events there are. EIO, ENOMEM. */

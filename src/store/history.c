@@ -9,20 +9,19 @@
 
 #define BLOCK 65536
 
-/* Opens history.jsonl; -1: there is none, or it cannot be read (errno). */
-static int open_history(const struct file_db *db, int flags)
+/* Opens history.jsonl: 0; 1: there is none; EIO. */
+static int open_history(const struct file_db *db, int flags, int *ret_fd, struct stat *ret_stat,
+                        struct grid_error *err)
 {
-    int fd = -1;
-    int rc = db->dirfd < 0 ? 1
-                           : file_open(db->dirfd, db->history, flags | O_NOFOLLOW, file_mode(db),
-                                       &fd, NULL, NULL);
-    return rc == 0 ? fd : -1;
+    if (db->dirfd < 0)
+        return 1;
+    return file_open(db->dirfd, db->history, flags | O_NOFOLLOW, file_mode(db), ret_fd, ret_stat,
+                     err);
 }
 
 /* --- reading, newest first ------------------------------------------------------------------ */
 
 struct lookup {
-    const struct grid_event_filter *filter;
     const char *needle; /* text that a line must contain to match; NULL: no such condition */
     grid_event_fn fn;
     void *context;
@@ -76,6 +75,21 @@ static int pass_block(const struct lookup *lookup, const char *text, size_t leng
     return 0;
 }
 
+/* All of them, or fewer where the file ends; -1: errno. */
+static ssize_t read_at(int fd, char *to, size_t length, off_t offset)
+{
+    size_t got = 0;
+    while (got < length) {
+        ssize_t n = pread(fd, to + got, length - got, offset + (off_t)got);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n == 0)
+            break;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    return (ssize_t)got;
+}
+
 /* Reads the first `end` bytes of the file backward, block by block. */
 static int pass_backward(const struct lookup *lookup, int fd, int64_t end, struct grid_error *err)
 {
@@ -88,12 +102,11 @@ static int pass_backward(const struct lookup *lookup, int fd, int64_t end, struc
             return grid_error_set(err, GRID_ENOMEM, "no memory to read the history");
         text = larger;
         memmove(text + step, text, rest);
-        ssize_t n = pread(fd, text, step, end - (int64_t)step);
-        if (n < 0)
-            return grid_error_errno(err, GRID_EIO, errno, "cannot read the history");
-        if ((size_t)n < step) /* shorter than the state says: `store check` reports it */
-            memset(text + n, '\n', step - (size_t)n);
         end -= (int64_t)step;
+        ssize_t n = read_at(fd, text, step, end);
+        if (n != (ssize_t)step)
+            return grid_error_errno(err, GRID_EIO, n < 0 ? errno : EIO,
+                                    "cannot read the history");
         int rc = pass_block(lookup, text, step + rest, end == 0, &rest, err);
         if (rc != 0)
             return rc;
@@ -105,19 +118,21 @@ int history_events(void *opaque, const struct grid_event_filter *filter, grid_ev
                    void *context, struct grid_error *err)
 {
     const struct file_db *db = opaque;
-    struct lookup lookup = {filter, NULL, fn, context};
+    struct lookup lookup = {NULL, fn, context};
     for (size_t i = db->state.pending.count; i-- > 0;) {
         int rc = pass_line(&lookup, db->state.pending.at[i], err);
         if (rc != 0)
             return rc;
     }
     lookup.needle = needle_of(filter);
-    if (db->state.history == 0)
+    if (db->state.history_bytes == 0)
         return 0;
-    grid_auto_close int fd = open_history(db, O_RDONLY);
-    if (fd < 0)
-        return 0; /* `store check` reports it */
-    return pass_backward(&lookup, fd, db->state.history, err);
+    grid_auto_close int fd = -1;
+    struct stat st;
+    int rc = open_history(db, O_RDONLY, &fd, &st, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0; /* `store check` reports that it is gone */
+    return pass_backward(&lookup, fd, file_sooner(db->state.history_bytes, st.st_size), err);
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
@@ -132,51 +147,53 @@ static void put_pending(const struct file_db *db, struct buffer *out)
     }
 }
 
-int history_move(const struct file_db *db, int64_t *ret_end, bool *ret_full,
-                 struct grid_error *err)
+int history_move(const struct file_db *db, int64_t *ret_end_bytes, struct grid_error *err)
 {
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     put_pending(db, &out);
     if (out.error)
         return grid_error_set(err, GRID_ENOMEM, "no memory to write the history");
+    grid_auto_close int fd = -1;
     struct stat st;
-    bool created = fstatat(db->dirfd, db->history, &st, 0) != 0;
-    grid_auto_close int fd = open_history(db, O_RDWR | O_CREAT);
-    if (fd >= 0 && created)
+    int rc = open_history(db, O_RDWR | O_CREAT, &fd, &st, err);
+    if (rc != 0)
+        return rc;
+    if (st.st_size == 0)
         file_give(db, fd);
-    int failed = fd < 0 ? errno : file_pwrite_all(fd, out.data, out.length, db->state.history);
+    int failed = file_pwrite_all(fd, out.data, out.length, db->state.history_bytes);
     if (!failed && fdatasync(fd) != 0)
         failed = errno;
     /* Once, the name must be durable as well; the hints have most often made the file already. */
-    if (!failed && db->state.history == 0 && fsync(db->dirfd) != 0)
+    if (!failed && db->state.history_bytes == 0 && fsync(db->dirfd) != 0)
         failed = errno;
-    if (failed) {
-        *ret_full = failed == ENOSPC || failed == EDQUOT;
+    if (failed == ENOSPC || failed == EDQUOT)
+        return 1;
+    if (failed)
         return grid_error_errno(err, GRID_EIO, failed, "cannot write '%s/%s'", db->dir,
                                 db->history);
-    }
-    *ret_end = db->state.history + (int64_t)out.length;
+    *ret_end_bytes = db->state.history_bytes + (int64_t)out.length;
     return 0;
 }
 
 void history_hint(const struct file_db *db, const struct state_commit *commit)
 {
-    grid_auto_close int fd = open_history(db, O_RDWR | O_CREAT);
-    if (fd < 0 || lseek(fd, commit->history, SEEK_SET) < 0)
-        return;
+    grid_auto_close int fd = -1;
     struct stat st;
-    if (fstat(fd, &st) == 0 && st.st_size == 0)
+    if (open_history(db, O_RDWR | O_CREAT, &fd, &st, NULL) != 0 ||
+        lseek(fd, commit->history_bytes, SEEK_SET) < 0)
+        return;
+    if (st.st_size == 0)
         file_give(db, fd);
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     out.fd = fd;
-    if (!commit->pending_moved)
+    if (commit->history_bytes == db->state.history_bytes)
         put_pending(db, &out);
     struct json json = json_begin(&out, -1);
     if (commit->changes)
         state_write_events(&db->state, commit->changes, &json, true);
     /* Older hints may have been longer. */
-    if (buffer_flush(&out) == 0 && st.st_size > commit->history + (int64_t)out.written)
-        (void)!ftruncate(fd, commit->history + (int64_t)out.written);
+    if (buffer_flush(&out) == 0 && st.st_size > commit->history_bytes + (int64_t)out.written)
+        (void)!ftruncate(fd, commit->history_bytes + (int64_t)out.written);
 }
 
 /* --- for recovery --------------------------------------------------------------------------- */
@@ -201,6 +218,8 @@ int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *r
 static int take_revision(void *context, const struct grid_event *event, struct grid_error *err)
 {
     (void)err;
+    if (event->revision >= STATE_REVISION_MAX)
+        return 0;
     *(int64_t *)context = event->revision;
     return 1;
 }
@@ -209,17 +228,35 @@ int64_t history_last_revision(const struct file_db *db)
 {
     int64_t revision = 0;
     struct lookup lookup = {.fn = take_revision, .context = &revision};
+    grid_auto_close int fd = -1;
     struct stat st;
-    grid_auto_close int fd = open_history(db, O_RDONLY);
-    if (fd >= 0 && fstat(fd, &st) == 0)
+    if (open_history(db, O_RDONLY, &fd, &st, NULL) == 0)
         (void)pass_backward(&lookup, fd, st.st_size, NULL);
     return revision;
 }
 
-int64_t history_size(const struct file_db *db)
+int history_size(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err)
 {
     struct stat st;
-    return db->dirfd >= 0 && fstatat(db->dirfd, db->history, &st, 0) == 0 ? st.st_size : 0;
+    *ret_bytes = 0;
+    if (db->dirfd < 0)
+        return 0;
+    if (fstatat(db->dirfd, db->history, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        *ret_bytes = st.st_size;
+    else if (errno != ENOENT)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/%s'", db->dir,
+                                db->history);
+    return 0;
+}
+
+int history_whole_lines(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err)
+{
+    grid_auto_free char *text = NULL;
+    size_t length = 0;
+    int rc = history_text(db, 0, &text, &length, err);
+    const char *last = rc == 0 && length > 0 ? memrchr(text, '\n', length) : NULL;
+    *ret_bytes = last ? last + 1 - text : 0;
+    return rc;
 }
 
 int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,
@@ -230,7 +267,7 @@ int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context
     int rc = history_text(db, 0, &text, &length, err);
     if (rc < 0)
         return rc;
-    int64_t count = (int64_t)db->state.pending.count, counts = db->state.history;
+    int64_t count = (int64_t)db->state.pending.count, counts = db->state.history_bytes;
     if ((int64_t)length < counts && (rc = fn(context, -1, err)) != 0)
         return rc;
     const char *end = text + ((int64_t)length < counts ? length : (size_t)counts);

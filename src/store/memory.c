@@ -2,7 +2,8 @@
  * contract; optimistic, so that the running again of a decision is tested. */
 #include "store/driver.h"
 
-#include "util/file.h"
+#include "util/clock.h"
+#include "util/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static int memory_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
     (void)mode;
     (void)err;
     struct memory_db *db = opaque;
-    int64_t clock_us = file_clock_us();
+    int64_t clock_us = clock_now_us();
     db->begun = db->ledger->revision;
     *ret = (struct grid_head){.now_us = clock_us > db->ledger->last_us ? clock_us
                                                                        : db->ledger->last_us,
@@ -130,18 +131,6 @@ static int memory_events(void *opaque, const struct grid_event_filter *filter, g
     return rc;
 }
 
-static int reserve(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count <= *capacity)
-        return 0;
-    void *larger = realloc(*array, 2 * count * size);
-    if (!larger)
-        return GRID_ENOMEM;
-    *array = larger;
-    *capacity = 2 * count;
-    return 0;
-}
-
 static void apply(struct ledger *ledger, const struct grid_change *change)
 {
     const char *id = change->has_was ? change->was.boost_id : change->now.boost_id;
@@ -167,9 +156,9 @@ static int memory_commit(void *opaque, const struct grid_changes *changes, struc
         db->fail_next_commit = false;
         return grid_error_set(err, GRID_ECONFLICT, "another writer was faster");
     }
-    if (reserve((void **)&ledger->boosts, &ledger->capacity, ledger->count + count,
+    if (array_reserve(&ledger->boosts, &ledger->capacity, ledger->count + count,
                 sizeof(*ledger->boosts)) != 0 ||
-        reserve((void **)&ledger->events, &ledger->event_capacity, ledger->event_count + count,
+        array_reserve(&ledger->events, &ledger->event_capacity, ledger->event_count + count,
                 sizeof(*ledger->events)) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to commit");
     struct grid_change change;

@@ -43,14 +43,9 @@ static int add_number(void *context, const char *name, struct grid_error *err)
     recover_generation_name(numbers->db, revision, again);
     if (revision <= 0 || strcmp(strchr(again, '/') + 1, name) != 0)
         return 0;
-    if (numbers->count == numbers->capacity) {
-        size_t capacity = numbers->capacity ? 2 * numbers->capacity : 16;
-        int64_t *at = realloc(numbers->at, capacity * sizeof(*at));
-        if (!at)
-            return grid_error_set(err, GRID_ENOMEM, "no memory to list the generations");
-        numbers->at = at;
-        numbers->capacity = capacity;
-    }
+    if (array_reserve(&numbers->at, &numbers->capacity, numbers->count + 1,
+                      sizeof(*numbers->at)) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory to list the generations");
     numbers->at[numbers->count++] = revision;
     return 0;
 }
@@ -67,7 +62,11 @@ int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_cou
     struct numbers numbers = {.db = db};
     struct stat st;
     int rc = 0;
-    if (db->dirfd >= 0 && fstatat(db->dirfd, FILE_GENERATIONS, &st, 0) == 0)
+    bool any = db->dirfd >= 0 && fstatat(db->dirfd, FILE_GENERATIONS, &st, 0) == 0;
+    if (db->dirfd >= 0 && !any && errno != ENOENT)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/" FILE_GENERATIONS "'",
+                                db->dir);
+    if (any)
         rc = file_each(db->dirfd, FILE_GENERATIONS, add_number, &numbers, err);
     if (rc < 0) {
         free(numbers.at);
@@ -115,7 +114,7 @@ static int find_generation(const struct file_db *db, struct found *found, struct
         found->revision = found->reached = numbers[i];
         if (rc == 0)
             return 0;
-        if (rc == GRID_ECORRUPT || rc == GRID_EIO || rc > 0)
+        if (rc == GRID_ECORRUPT || rc > 0)
             rc = 0; /* an older one may do */
     }
     return rc < 0 ? rc : 1;
@@ -143,7 +142,7 @@ static int bring_forward(const struct file_db *db, struct state *state, struct f
                          char **ret_lines, struct grid_error *err)
 {
     size_t length = 0;
-    int rc = history_text(db, state->history, ret_lines, &length, err);
+    int rc = history_text(db, state->history_bytes, ret_lines, &length, err);
     const char *end = rc == 0 ? *ret_lines + length : NULL;
     for (const char *at = rc == 0 ? *ret_lines : end; rc == 0 && at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -172,8 +171,8 @@ int recover_adopt(struct file_db *db, struct grid_error *err)
 {
     auto_found struct found found = FOUND_INIT;
     int rc = find_generation(db, &found, err);
-    if (rc > 0)
-        db->state.history = history_size(db); /* all there is counts, and nothing is written over */
+    if (rc > 0) /* all there is counts, and nothing is written over */
+        return history_whole_lines(db, &db->state.history_bytes, err);
     if (rc == 0)
         rc = bring_forward(db, &found.state, NULL, &found.lines, err);
     if (rc == 0)
@@ -219,7 +218,7 @@ int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_S
     char stamp[32];
     struct tm utc;
     struct stat st;
-    time_t now = (time_t)(file_clock_us() / GRID_SECOND);
+    time_t now = (time_t)(clock_now_us() / GRID_SECOND);
     strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
     snprintf(ret_name, FILE_NAME_SIZE, "%s.corrupt-%s", db->name, stamp);
     for (int i = 2; fstatat(db->dirfd, ret_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && i < 1000; i++)
@@ -248,8 +247,6 @@ static void tell(const struct file_db *db, const struct found *found, const char
               aside[0] ? "; its bytes are kept in '" : "", aside, aside[0] ? "'" : "");
 }
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* Under the lock: into the file. The damaged bytes get their second name first. */
 static int replace_in_file(struct file_db *db, const struct found *found,
                            const struct state_commit *commit, char *ret_aside,
@@ -258,6 +255,10 @@ static int replace_in_file(struct file_db *db, const struct found *found,
     int rc = db->exists ? recover_set_aside(db, ret_aside, err) : 0;
     if (rc == 0)
         rc = file_replace(db, &found->state, commit, 0, err);
+    if (rc < 0 && rc != GRID_EUNKNOWN && ret_aside[0]) { /* nothing was replaced */
+        unlinkat(db->dirfd, ret_aside, 0);
+        ret_aside[0] = '\0';
+    }
     if (rc == 0) {
         db->exists = true;
         db->noted = commit->revision;
@@ -281,25 +282,57 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
         rc = bring_forward(db, &found.state, &found, &found.lines, err);
     if (rc < 0)
         return rc;
-    int64_t known = larger(db->noted, history_last_revision(db));
-    struct state_commit commit = {.changes = &found.changes, .history = found.state.history,
-                                  .revision = larger(known, found.reached) + 1,
-                                  .now_us = larger(file_clock_us(), found.state.timestamp_us)};
+    int64_t known = file_highest_elsewhere(db);
+    struct state_commit commit = {.changes = &found.changes, .history_bytes = found.state.history_bytes,
+                                  .revision = file_later(known, found.reached) + 1,
+                                  .now_us = file_later(clock_now_us(), found.state.timestamp_us)};
     char aside[FILE_NAME_SIZE] = "";
     state_apply(&found.state, &found.changes);
     rc = add_restored(db, &found, &commit, why, err);
     if (rc == 0 && db->lock_fd >= 0)
         rc = replace_in_file(db, &found, &commit, aside, err);
+    if (rc < 0 && rc != GRID_ENOMEM && rc != GRID_EUNKNOWN && db->mode < GRID_TIDY)
+        rc = 0; /* a reader that may not write, or cannot, goes on in memory */
     if (rc == 0)
         rc = replace_in_memory(db, &found.state, &commit, err);
     if (rc == 0 && db->lock_fd >= 0)
-        history_hint(db, &(struct state_commit){.history = commit.history});
+        history_hint(db, &(struct state_commit){.history_bytes = commit.history_bytes});
     if (rc == 0)
         tell(db, &found, why, known, aside);
     return rc;
 }
 
 /* --- for `store repair` ----------------------------------------------------------------------- */
+
+/* Behind the key of an event's boost: what was, not what is. */
+static bool is_of_event(const char *text, const char *at)
+{
+    while (at > text && strchr(" \t\r\n:", at[-1]))
+        at--;
+    return at - text >= 7 && memcmp(at - 7, "\"boost\"", 7) == 0;
+}
+
+/* Puts the sound records of the text into `out`, each id once: *ret_kept of them. */
+static void gather_records(const char *text, size_t length, struct grid_changes *seen,
+                           struct buffer *out, size_t *ret_kept)
+{
+    struct grid_boost boost;
+    const char *at = text, *end = text + length;
+    while (at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
+        const char *stop = json_balanced(at, end, JSON_DEPTH_MAX);
+        struct span record = {at, stop ? (size_t)(stop - at) : 0};
+        if (!stop || record_read(record, &boost, NULL, NULL) < 0) {
+            at++;
+            continue;
+        }
+        at = stop;
+        if (is_of_event(text, record.at) || changes_have(seen, boost.boost_id) ||
+            changes_put(seen, &boost, NULL, GRID_EVENT_QUIET, 0, NULL, NULL) != 0)
+            continue;
+        buffer_text(out, (*ret_kept)++ ? ",\n    " : "\n    ");
+        buffer_add(out, record.at, record.length);
+    }
+}
 
 int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err)
 {
@@ -309,22 +342,13 @@ int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err
     if (rc < 0)
         return rc;
     grid_auto_buffer struct buffer out = BUFFER_INIT;
-    buffer_text(&out, "{\"boosts\": [");
-    struct grid_boost boost;
+    struct grid_changes seen = {.texts = BUFFER_INIT};
     *ret_kept = 0;
-    const char *at = text, *end = text + length;
-    while (at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
-        const char *stop = json_balanced(at, end, JSON_DEPTH_MAX);
-        struct span record = {at, stop ? (size_t)(stop - at) : 0};
-        if (!stop || record_read(record, &boost, NULL, NULL) < 0) {
-            at++;
-            continue;
-        }
-        buffer_text(&out, (*ret_kept)++ ? ",\n    " : "\n    ");
-        buffer_add(&out, at, record.length);
-        at = stop;
-    }
+    buffer_text(&out, "{\"boosts\": [");
+    if (rc == 0)
+        gather_records(text, length, &seen, &out, ret_kept);
     buffer_text(&out, "\n  ]}");
+    changes_release(&seen);
     if (!buffer_string(&out))
         return grid_error_set(err, GRID_ENOMEM, "no memory to salvage the ledger");
     state_release(&db->state);

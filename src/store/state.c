@@ -138,13 +138,13 @@ static int read_odd_record(struct reader *reader, struct grid_error *err)
         return grid_error_set(err, GRID_ECORRUPT, "record %zu is not UTF-8 text",
                               reader->state->count);
     struct grid_boost boost;
-    struct record_notes notes = {0};
-    int rc = record_read((struct span){reader->at, length}, &boost, &notes, &why);
+    bool naive = false;
+    int rc = record_read((struct span){reader->at, length}, &boost, &naive, &why);
     if (rc == GRID_ENOMEM)
         return grid_error_set(err, rc, "%s", why.message);
     if (rc < 0)
         note(reader, why.message);
-    else if (notes.naive_time)
+    else if (naive)
         note(reader, "a time without a zone is read as UTC");
     return add_entry(reader, end, rc < 0 ? NULL : &boost, err);
 }
@@ -191,14 +191,8 @@ static int read_boosts(struct reader *reader, struct grid_error *err)
 
 int state_add_span(struct state_spans *spans, struct span span)
 {
-    if (spans->count == spans->capacity) {
-        size_t capacity = spans->capacity ? 2 * spans->capacity : 16;
-        struct span *at = realloc(spans->at, capacity * sizeof(*at));
-        if (!at)
-            return GRID_ENOMEM;
-        spans->at = at;
-        spans->capacity = capacity;
-    }
+    if (array_reserve(&spans->at, &spans->capacity, spans->count + 1, sizeof(span)) != 0)
+        return GRID_ENOMEM;
     spans->at[spans->count++] = span;
     return 0;
 }
@@ -244,10 +238,11 @@ static int read_member(struct reader *reader, struct span key, struct span whole
     }
     if (json_is(key, "revision")) {
         state->has_revision = true;
-        return is_count(value, &state->revision) ? 0 : damaged(reader, "bad 'revision'", err);
+        return is_count(value, &state->revision) && state->revision < STATE_REVISION_MAX
+                   ? 0 : damaged(reader, "bad 'revision'", err);
     }
     if (json_is(key, "history"))
-        return is_count(value, &state->history) ? 0 : damaged(reader, "bad 'history'", err);
+        return is_count(value, &state->history_bytes) ? 0 : damaged(reader, "bad 'history'", err);
     if (json_is(key, "pending"))
         return value.at[0] == '[' ? json_array(value, add_pending, &state->pending, err)
                                   : damaged(reader, "'pending' is not an array", err);
@@ -331,7 +326,8 @@ void state_adopt(struct state *state, struct state *from, char *lines)
     state->nodes = from->nodes;
     state->policy = from->policy;
     state->waiting = from->waiting;
-    state->history = from->history;
+    state->history_bytes = from->history_bytes;
+    free(state->pending.at);
     state->pending = from->pending;
     from->pending = (struct state_spans){0};
 }

@@ -6,6 +6,7 @@
 #include "util/json.h"
 
 #define STATE_FILE "resource_boosts.json"
+#define STATE_REVISION_MAX (INT64_C(1) << 52) /* at this rate of a thousand a second: for ever */
 
 /*
  * One record: where it stands in the text, and what can be asked without reading it again. 40
@@ -42,7 +43,7 @@ struct state {
     bool has_revision;       /* without one, the original wrote it */
     int64_t revision;
     int64_t timestamp_us;    /* 0: none */
-    int64_t history;         /* how many bytes of history.jsonl count */
+    int64_t history_bytes;   /* how much of history.jsonl counts */
     struct span nodes, policy, waiting; /* whole values; length 0: absent */
     struct state_spans pending;         /* events, each an object */
     struct state_spans others;          /* members that we do not know: `"key": value` */
@@ -78,8 +79,8 @@ int state_add_span(struct state_spans *spans, struct span span);
 struct state_commit {
     const struct grid_changes *changes; /* may be NULL: none */
     int64_t revision, now_us;
-    int64_t history;      /* how many bytes of history.jsonl count now */
-    bool pending_moved;   /* the pending events stand in them */
+    int64_t history_bytes; /* how much of history.jsonl counts now; more than before: the pending
+                              events of the state stand there */
 };
 
 /* Marks the entries that the changes are about. */

@@ -7,6 +7,19 @@
 
 #define DROPPED UINT32_MAX /* in state_entry.change; other values are the change's index + 1 */
 
+/* Records with the id of one that has ended: the index does not count them, but the next reader
+ * would take the first that is left for the living one. */
+static void drop_doubles(struct state *state, const char *boost_id)
+{
+    struct grid_boost boost;
+    for (size_t i = 0; state->sound < state->count && i < state->count; i++) {
+        struct state_entry *entry = &state->entries[i];
+        if (entry->hash == 0 && record_read(state_record(state, entry), &boost, NULL, NULL) == 0 &&
+            strcmp(boost.boost_id, boost_id) == 0)
+            entry->change = DROPPED;
+    }
+}
+
 void state_apply(struct state *state, const struct grid_changes *changes)
 {
     struct grid_change change;
@@ -18,6 +31,8 @@ void state_apply(struct state *state, const struct grid_changes *changes)
             state_find(state, change.has_was ? change.was.boost_id : change.now.boost_id);
         if (entry)
             entry->change = change.has_now ? (uint32_t)i + 1 : DROPPED;
+        if (entry && !change.has_now)
+            drop_doubles(state, change.was.boost_id);
     }
 }
 
@@ -123,20 +138,11 @@ void state_write_events(const struct state *state, const struct grid_changes *ch
     }
 }
 
-static bool has_events(const struct grid_changes *changes)
-{
-    struct grid_event event;
-    for (size_t i = 0; changes && i < grid_changes_count(changes); i++)
-        if (grid_changes_event(changes, i, &event))
-            return true;
-    return false;
-}
-
 static void write_pending(const struct state *state, const struct state_commit *commit,
                           struct json *json)
 {
-    bool kept = !commit->pending_moved && state->pending.count > 0;
-    if (!kept && !has_events(commit->changes))
+    bool kept = commit->history_bytes == state->history_bytes && state->pending.count > 0;
+    if (!kept && !(commit->changes && grid_changes_events(commit->changes)))
         return;
     json_key(json, "pending");
     json_open(json, '[');
@@ -169,9 +175,9 @@ void state_write(const struct state *state, const struct state_commit *commit, s
             json_key(&json, kept[i].name);
             json_raw(&json, kept[i].value);
         }
-    if (commit->history) {
+    if (commit->history_bytes) {
         json_key(&json, "history");
-        json_int(&json, commit->history);
+        json_int(&json, commit->history_bytes);
     }
     write_pending(state, commit, &json);
     for (size_t i = 0; i < state->others.count; i++) {

@@ -1,9 +1,8 @@
 /* The store: URLs, and the transaction over whichever driver there is. */
 #include "store/changes.h"
 #include "store/driver.h"
-#include "util/file.h"
+#include "util/clock.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,7 @@ struct grid_store {
     void *db;
     struct grid_store_options options;
     char *actor;
+    int64_t now_us; /* of the last transaction */
 };
 
 struct grid_tx {
@@ -71,6 +71,8 @@ int grid_store_open(const struct grid_store_options *options, struct grid_store 
     store->options = *options;
     store->options.actor = store->actor;
     store->options.url = NULL;
+    if (store->options.keep_generations <= 0)
+        store->options.keep_generations = GRID_GENERATIONS;
     rc = driver->open(location, &store->options, &store->db, err);
     if (rc < 0) {
         grid_store_close(store);
@@ -98,15 +100,17 @@ static int attempt(struct grid_tx *tx, enum grid_mode mode, grid_decide_fn decid
     const struct grid_store_driver *driver = tx->store->driver;
     void *db = tx->store->db;
     int rc = driver->begin(db, mode, &tx->head, err);
+    *ret_raced = rc == GRID_ECONFLICT;
     if (rc < 0)
         return rc;
-    tx->changes.now_us = tx->head.now_us;
+    tx->store->now_us = tx->changes.now_us = tx->head.now_us;
     tx->changes.revision = tx->head.revision + 1;
     rc = decide(tx, context, err);
-    assert(rc <= 0);
+    if (rc > 0)
+        rc = grid_error_set(err, GRID_EINTERNAL, "a decision returned %d", rc);
     *ret = (struct grid_commit){.revision = tx->head.revision, .now_us = tx->head.now_us,
                                 .changes = tx->changes.count};
-    if (rc == 0 && mode != GRID_READ && tx->changes.count > 0) {
+    if (rc == 0 && mode >= GRID_TIDY && tx->changes.count > 0) {
         rc = driver->commit(db, &tx->changes, err);
         *ret_raced = rc == GRID_ECONFLICT;
         ret->committed = rc == 0 || rc == GRID_EUNKNOWN;
@@ -125,34 +129,31 @@ int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_deci
     struct grid_tx tx = {.store = store,
                          .changes = {.texts = BUFFER_INIT, .actor = store->actor}};
     struct grid_commit commit = {0};
-    int64_t deadline_us = file_monotonic_us() + store->options.lock_timeout_us;
-    grid_note_fn note = store->options.note;
+    int64_t deadline_us = clock_monotonic_us() + store->options.lock_timeout_us;
     bool raced;
     int rc;
-    if (mode == GRID_TIDY)
-        store->options.note = NULL;
     do {
         raced = false;
         tx.tokens = 0;
         tx.after = NULL;
         changes_clear(&tx.changes);
         rc = attempt(&tx, mode, decide, context, &commit, &raced, err);
-    } while (raced && mode == GRID_WRITE && file_monotonic_us() < deadline_us);
-    store->options.note = note;
+    } while (raced && mode == GRID_WRITE && clock_monotonic_us() < deadline_us);
     if (raced)
         rc = grid_error_set(err, GRID_ETIMEOUT, "other writers were faster, again and again");
     if (rc == 0 || rc == GRID_EUNKNOWN) {
         if (ret)
             *ret = commit;
-        int after = tx.after ? tx.after(tx.after_context, &tx.changes, rc ? &unused : err) : 0;
+        int after = tx.after ? tx.after(tx.after_context, &commit, &tx.changes,
+                                        rc ? &unused : err) : 0;
         rc = rc ? rc : after;
     }
     changes_release(&tx.changes);
     return rc;
 }
 
+int64_t grid_store_now(const struct grid_store *store) { return store->now_us; }
 int64_t grid_tx_now(const struct grid_tx *tx) { return tx->head.now_us; }
-int64_t grid_tx_revision(const struct grid_tx *tx) { return tx->head.revision; }
 
 int64_t grid_tx_token(struct grid_tx *tx)
 {

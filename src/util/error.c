@@ -22,12 +22,13 @@ struct draft {
         va_end(arguments_);                                                                      \
     } while (0)
 
-static int fill(struct grid_error *err, enum grid_code code, const struct draft *draft)
+static int fill(struct grid_error *err, enum grid_code code, const struct draft *draft,
+                const char *hint)
 {
     if (err) {
         err->code = code;
         text_copy(err->message, sizeof(err->message), draft->text);
-        err->hint[0] = '\0';
+        text_copy(err->hint, sizeof(err->hint), hint);
     }
     return code;
 }
@@ -36,7 +37,15 @@ int grid_error_set(struct grid_error *err, enum grid_code code, const char *form
 {
     struct draft draft;
     DRAFT(draft, format);
-    return fill(err, code, &draft);
+    return fill(err, code, &draft, "");
+}
+
+int grid_error_advise(struct grid_error *err, enum grid_code code, const char *hint,
+                      const char *format, ...)
+{
+    struct draft draft;
+    DRAFT(draft, format);
+    return fill(err, code, &draft, hint);
 }
 
 static void append(struct draft *draft, const char *text)
@@ -76,7 +85,7 @@ int grid_error_errno(struct grid_error *err, enum grid_code code, int number, co
     if (why[1] != text_upper(why[1]))
         why[0] = text_lower(why[0]);
     append(&draft, why);
-    return fill(err, number == ENOMEM && code != GRID_EUNKNOWN ? GRID_ENOMEM : code, &draft);
+    return fill(err, number == ENOMEM && code != GRID_EUNKNOWN ? GRID_ENOMEM : code, &draft, "");
 }
 
 struct meaning {

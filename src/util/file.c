@@ -1,5 +1,7 @@
-/* Files: whole reads, writes that finish, the lock beside the data, directories, clocks. */
+/* Files: whole reads, writes that finish, the lock beside the data, directories. */
 #include "util/file.h"
+
+#include "util/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -112,8 +114,10 @@ int file_resolve(const char *path, char *ret_path, struct grid_error *err)
         return grid_error_errno(err, GRID_EIO, ENAMETOOLONG, "cannot use '%s'", path);
     for (int hops = 0; hops < 40; hops++) {
         ssize_t n = readlink(now, link, sizeof(link) - 1);
-        if (n < 0) {
-            text_copy(ret_path, PATH_MAX, now); /* no link (or nothing there): opening will say */
+        if (n < 0 && errno != EINVAL && errno != ENOENT)
+            return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s'", now);
+        if (n < 0) { /* no link, or nothing there yet */
+            text_copy(ret_path, PATH_MAX, now);
             return 0;
         }
         link[n] = '\0';
@@ -181,20 +185,6 @@ int file_each(int dirfd, const char *subdirectory, file_entry_fn fn, void *conte
     return rc;
 }
 
-int64_t file_monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
-int64_t file_clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
 /*
  * Asks again and again instead of sleeping in the kernel: a blocking request can be ended only by
  * a signal, and signals are the program's, not the library's. The pauses double from 0.25 ms to
@@ -202,7 +192,7 @@ int64_t file_clock_us(void)
  */
 int file_lock(int fd, int64_t timeout_us, struct grid_error *err)
 {
-    int64_t deadline_us = file_monotonic_us() + timeout_us;
+    int64_t deadline_us = clock_monotonic_us() + timeout_us;
     struct timespec pause = {.tv_nsec = 250000};
     for (;;) {
         struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -210,7 +200,7 @@ int file_lock(int fd, int64_t timeout_us, struct grid_error *err)
             return 0;
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
             return grid_error_errno(err, GRID_EIO, errno, "cannot lock");
-        if (file_monotonic_us() >= deadline_us)
+        if (clock_monotonic_us() >= deadline_us)
             return grid_error_set(err, GRID_ETIMEOUT, "timed out");
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < 8000000)

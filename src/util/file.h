@@ -51,8 +51,4 @@ int file_each(int dirfd, const char *subdirectory, file_entry_fn fn, void *conte
  */
 int file_lock(int fd, int64_t timeout_us, struct grid_error *err);
 
-/* Microseconds since the epoch by the system's clock; and of a clock that never steps. */
-int64_t file_clock_us(void);
-int64_t file_monotonic_us(void);
-
 #endif

@@ -359,11 +359,14 @@ bool json_integer(struct span value, int64_t *ret)
     const char *at = value.at, *end = value.at + value.length;
     bool negative = at < end && *at == '-';
     at += negative;
-    if (digits(at, end) != end || end - at > 18 || (*at == '0' && end - at > 1))
+    if (at == end || end - at > 18 || (*at == '0' && end - at > 1))
         return false;
     int64_t number = 0;
-    for (; at < end; at++)
+    for (; at < end; at++) {
+        if (!is_digit(*at))
+            return false;
         number = 10 * number + (*at - '0');
+    }
     *ret = negative ? -number : number;
     return true;
 }

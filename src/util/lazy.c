@@ -5,24 +5,26 @@
 #include <string.h>
 
 int lazy_open(const char *soname, const char *package, const struct lazy_symbol *symbols,
-              size_t count, void **handle, struct grid_error *err)
+              void **handle, struct grid_error *err)
 {
     if (*handle)
         return 0;
     void *library = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         grid_error_set(err, GRID_EINTERNAL, "cannot open %s: %s", soname, dlerror());
-        return grid_error_hint(err, "install the package %s", package);
+        grid_error_hint(err, "install the package %s", package);
+        return GRID_EINTERNAL;
     }
-    for (size_t i = 0; i < count; i++) {
-        void *address = dlsym(library, symbols[i].name);
+    for (; symbols->name; symbols++) {
+        void *address = dlsym(library, symbols->name);
         if (!address) {
             dlclose(library);
             grid_error_set(err, GRID_EINTERNAL, "%s is too old: it has no %s", soname,
-                           symbols[i].name);
-            return grid_error_hint(err, "install a newer version of the package %s", package);
+                           symbols->name);
+            grid_error_hint(err, "install a newer version of the package %s", package);
+            return GRID_EINTERNAL;
         }
-        memcpy(symbols[i].slot, &address, sizeof(address));
+        memcpy(symbols->slot, &address, sizeof(address));
     }
     *handle = library;
     return 0;

@@ -9,9 +9,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIRST_COUNT 16       /* elements of an array */
 #define FIRST_CAPACITY 1024
 #define FLUSH_AT (256 * 1024) /* held before it is written, with an fd */
 #define WORD_MAX 64           /* longer words are not compared */
+
+int array_reserve(void *array, size_t *capacity, size_t count, size_t size)
+{
+    size_t larger = *capacity ? *capacity : FIRST_COUNT, bytes;
+    void *old, *moved = NULL;
+    if (count <= *capacity)
+        return 0;
+    while (larger && larger < count)
+        larger = larger > SIZE_MAX / 2 ? 0 : 2 * larger;
+    memcpy(&old, array, sizeof(old)); /* whatever it points to */
+    if (larger && !__builtin_mul_overflow(larger, size, &bytes))
+        moved = realloc(old, bytes);
+    if (!moved)
+        return GRID_ENOMEM;
+    memcpy(array, &moved, sizeof(moved));
+    *capacity = larger;
+    return 0;
+}
 
 /* --- buffers ------------------------------------------------------------------------------- */
 
@@ -116,11 +135,10 @@ bool text_copy(char *to, size_t size, const char *from)
 
 bool text_same(const char *a, const char *b)
 {
-    while (*a && text_lower(*a) == text_lower(*b)) {
-        a++;
-        b++;
-    }
-    return text_lower(*a) == text_lower(*b);
+    for (; text_lower(*a) == text_lower(*b); a++, b++)
+        if (!*a)
+            return true;
+    return false;
 }
 
 int32_t text_utf8(const char *text, const char *end, size_t *ret_length)
@@ -279,6 +297,18 @@ int text_unknown(const char *what, const char *word, text_next_fn next, void *co
     if (buffer_string(&hint))
         grid_error_hint(err, "%s", buffer_string(&hint));
     return rc;
+}
+
+int text_choice(const char *what, const char *word, text_next_fn next, void *context,
+                size_t *ret_index, struct grid_error *err)
+{
+    const char *candidate;
+    for (size_t i = 0; (candidate = next(context, i)); i++)
+        if (text_same(word, candidate)) {
+            *ret_index = i;
+            return 0;
+        }
+    return text_unknown(what, word, next, context, err);
 }
 
 int text_integer(const char *text, int64_t least, int64_t most, const char *what, int64_t *ret,

@@ -19,6 +19,10 @@ static inline void text_free_pointer(void *pointer) { free(*(void **)pointer); }
 
 #define countof(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Makes room for `count` elements of `size` bytes in all, by doubling. `array` is the address of
+ * the pointer to them, NULL at first; *capacity is in elements. 0 or GRID_ENOMEM, nothing set. */
+int array_reserve(void *array, size_t *capacity, size_t count, size_t size);
+
 /*
  * A buffer that grows, or, with `fd` set, one that is written there whenever it is full (so that
  * a text of any size costs 256 KiB). Zero-initialized with fd = -1 (BUFFER_INIT). The first error
@@ -81,6 +85,10 @@ const char *text_nearest(const char *word, text_next_fn next, void *context);
  * 'x'?") or else all of them. */
 int text_unknown(const char *what, const char *word, text_next_fn next, void *context,
                  struct grid_error *err);
+
+/* The index of the candidate that is `word`, case apart. Refuses another as text_unknown. */
+int text_choice(const char *what, const char *word, text_next_fn next, void *context,
+                size_t *ret_index, struct grid_error *err);
 
 /* A whole number in decimal digits and nothing else. EUSAGE: no digits, something else, out of
  * [least, most]; the message begins with `what`. */

@@ -17,16 +17,7 @@
     X(yaml_parser_load) X(yaml_document_delete) X(yaml_document_get_root_node)                   \
     X(yaml_document_get_node)
 
-#define DECLARE(function) LAZY(function);
-#define NAME(function) LAZY_SYMBOL(function),
-FUNCTIONS(DECLARE)
-
-static int open_library(struct grid_error *err)
-{
-    static const struct lazy_symbol symbols[] = {FUNCTIONS(NAME)};
-    static void *handle;
-    return lazy_open("libyaml-0.so.2", "libyaml-0-2", symbols, countof(symbols), &handle, err);
-}
+LAZY_LIBRARY(open_library, FUNCTIONS, "libyaml-0.so.2", "libyaml-0-2")
 
 /* One walk over a document. */
 struct walk {
