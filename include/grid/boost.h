@@ -58,7 +58,7 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
 const char *grid_boost_state_name(enum grid_boost_state state);
 const char *grid_priority_name(enum grid_priority priority);
 
-/* The name of each priority in turn, the lowest first; NULL behind the last. `context` is unused. */
+/* Each priority's name in turn, the lowest first; NULL behind the last. `context` is not used. */
 const char *grid_priority_next(void *context, size_t index);
 
 /* A priority as typed, in any case. EUSAGE with a "did you mean" hint. */

@@ -33,7 +33,8 @@ struct grid_event {
 /* "granted", ...: static strings. */
 const char *grid_event_name(enum grid_event_kind event);
 
-/* The name of each kind that a person may see in turn; NULL behind the last. `context` is unused. */
+/* The name of each kind that a person may see, in turn; NULL behind the last. `context` is not
+ * used. */
 const char *grid_event_next(void *context, size_t index);
 
 /* An event as typed. EUSAGE with a "did you mean" hint. */

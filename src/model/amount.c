@@ -25,17 +25,12 @@ static bool is_letter(char c)
     return c >= 'a' && c <= 'z';
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 int grid_resource_parse(const char *text, char ret_resource[static GRID_RESOURCE_SIZE],
                         struct grid_error *err)
 {
     char upper[GRID_RESOURCE_SIZE];
     size_t length = 0;
-    for (; is_letter(text[length]) || is_digit(text[length]) || text[length] == '_'
+    for (; is_letter(text[length]) || text_is_digit(text[length]) || text[length] == '_'
            || text[length] == '-'; length++) {
         if (length < sizeof(upper) - 1)
             upper[length] = text_upper(text[length]);
@@ -45,19 +40,18 @@ int grid_resource_parse(const char *text, char ret_resource[static GRID_RESOURCE
         memcpy(ret_resource, upper, length + 1);
         return 0;
     }
-    int rc = grid_error_set(err, GRID_EUSAGE, "resource '%s' is not a name", text_shown(text));
-    grid_error_hint(err, "try cpu, gpu, memory, or a name of your own: a letter, then letters, "
-                         "digits, '_' and '-', 32 in all at most");
-    return rc;
+    return grid_error_advise(err, GRID_EUSAGE,
+                             "try cpu, gpu, memory, or a name of your own: a letter, then letters, "
+                             "digits, '_' and '-', 32 in all at most",
+                             "resource '%s' is not a name", text_shown(text));
 }
 
 int grid_resource_read(const char *text, char ret_resource[static GRID_RESOURCE_SIZE],
                        struct grid_error *err)
 {
-    size_t skip = strlen(OLD_SPELLING);
-    if (strncmp(text, OLD_SPELLING, skip) != 0)
-        skip = 0;
-    return grid_resource_parse(text + skip, ret_resource, err);
+    if (text_begins(text, OLD_SPELLING))
+        text += strlen(OLD_SPELLING);
+    return grid_resource_parse(text, ret_resource, err);
 }
 
 /* A decimal number, exactly: digits / 10^scale. */
@@ -68,7 +62,7 @@ struct decimal {
 
 static const char *read_digits(const char *at, struct decimal *number)
 {
-    for (; is_digit(*at); at++, number->scale++) {
+    for (; text_is_digit(*at); at++, number->scale++) {
         if (number->digits < DIGITS_MAX)
             number->digits = number->digits * 10 + (uint64_t)(*at - '0');
     }
@@ -142,19 +136,16 @@ static int read_typed(bool memory, const char *text, struct decimal *number, int
                       struct grid_error *err)
 {
     const char *unit = read_decimal(text + (text[0] == '-'), number);
-    if (!unit || (*unit && !memory)) {
-        int rc = grid_error_set(err, GRID_EUSAGE, "amount '%s' is not a number",
-                                text_shown(text));
-        grid_error_hint(err, memory ? "try 16, 0.5, 512MiB or 16GiB" : "try 2, 0.5 or 1e3");
-        return rc;
-    }
+    if (!unit || (*unit && !memory))
+        return grid_error_advise(err, GRID_EUSAGE,
+                                 memory ? "try 16, 0.5, 512MiB or 16GiB" : "try 2, 0.5 or 1e3",
+                                 "amount '%s' is not a number", text_shown(text));
     *ret_bytes = memory ? unit_bytes(unit) : 0;
     if (!memory || *ret_bytes > 0)
         return 0;
-    int rc = grid_error_set(err, GRID_EUSAGE, "amount '%s' has an unknown unit", text_shown(text));
-    grid_error_hint(err, "memory is GiB, or carries KiB, MiB, GiB, TiB, kB, MB, GB or TB, as in "
-                         "512MiB");
-    return rc;
+    return grid_error_advise(err, GRID_EUSAGE,
+                             "memory is GiB, or carries KiB, MiB, GiB, TiB, kB, MB, GB or TB, as "
+                             "in 512MiB", "amount '%s' has an unknown unit", text_shown(text));
 }
 
 int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amount_u,

@@ -90,22 +90,16 @@ int grid_node_name_check(const char *name, struct grid_error *err)
     return grid_error_set(err, GRID_EUSAGE, "node name '%s' %s", text_shown(name), fault);
 }
 
-static bool is(const char *wanted, const char *text)
-{
-    return !wanted || strcmp(wanted, text) == 0;
-}
-
 bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_filter *filter)
 {
-    const char *prefix = filter->id_prefix ? filter->id_prefix : "";
-    return is(filter->boost_id, boost->boost_id)
-           && strncmp(boost->boost_id, prefix, strlen(prefix)) == 0
-           && is(filter->source_node, boost->source_node)
-           && is(filter->target_node, boost->target_node)
-           && is(filter->resource_type, boost->resource_type)
-           && is(filter->owner, boost->owner)
-           && is(filter->request_id, boost->request_id)
-           && is(filter->group_id, boost->group_id)
+    return text_is(boost->boost_id, filter->boost_id)
+           && text_begins(boost->boost_id, filter->id_prefix)
+           && text_is(boost->source_node, filter->source_node)
+           && text_is(boost->target_node, filter->target_node)
+           && text_is(boost->resource_type, filter->resource_type)
+           && text_is(boost->owner, filter->owner)
+           && text_is(boost->request_id, filter->request_id)
+           && text_is(boost->group_id, filter->group_id)
            && (filter->ends_before_us == 0 || !boost->is_active
                || boost->expires_us < filter->ends_before_us)
            && (!filter->has_priority || boost->priority == filter->priority);

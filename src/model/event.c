@@ -3,8 +3,6 @@
 
 #include "util/text.h"
 
-#include <string.h>
-
 static const char *const names[GRID_EVENT_COUNT] = {
 #define NAME(name, word) [GRID_EVENT_##name] = word,
     GRID_EVENTS(NAME)
@@ -47,17 +45,16 @@ static bool boost_matches(const struct grid_event *event, const struct grid_even
         return true;
     const struct grid_boost *boost = &event->boost;
     return event->has_boost
-           && (!filter->node || strcmp(filter->node, boost->source_node) == 0
-               || strcmp(filter->node, boost->target_node) == 0)
-           && (!filter->owner || strcmp(filter->owner, boost->owner) == 0)
-           && (!filter->request_id || strcmp(filter->request_id, boost->request_id) == 0);
+           && (text_is(boost->source_node, filter->node)
+               || text_is(boost->target_node, filter->node))
+           && text_is(boost->owner, filter->owner)
+           && text_is(boost->request_id, filter->request_id);
 }
 
 bool grid_event_matches(const struct grid_event *event, const struct grid_event_filter *filter)
 {
-    const char *id = filter->boost_id, *prefix = filter->id_prefix ? filter->id_prefix : "";
-    return (!id || strcmp(id, event->boost_id) == 0)
-           && strncmp(event->boost_id, prefix, strlen(prefix)) == 0
+    return text_is(event->boost_id, filter->boost_id)
+           && text_begins(event->boost_id, filter->id_prefix)
            && (filter->since_us == 0 || event->at_us >= filter->since_us)
            && (filter->until_us == 0 || event->at_us < filter->until_us)
            && (filter->newer_than == 0 || event->revision > filter->newer_than)

@@ -45,14 +45,9 @@ const struct record_member record_event_members[RECORD_EVENT_MEMBERS] = {
     EVENT("boost", has_boost, RECORD_BOOST),
 };
 
-static void *field_of(const struct record_member *member, void *object)
-{
-    return (char *)object + member->offset;
-}
-
 void record_reset(const struct record_member *member, void *object)
 {
-    void *field = field_of(member, object);
+    void *field = record_field(member, object);
     switch (member->kind) {
     case RECORD_END:
         *(int64_t *)field = GRID_NEVER;
@@ -81,17 +76,6 @@ static int unsound(struct grid_error *err, const struct record_member *member, c
     return grid_error_set(err, GRID_ECORRUPT, "'%s' %s", member->name, why);
 }
 
-/* The end of the longest piece of valid UTF-8 that leaves room for a NUL. */
-static size_t cut_length(const char *text, size_t length, size_t size)
-{
-    if (length < size)
-        return length;
-    length = size - 1;
-    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-        length--;
-    return length;
-}
-
 /*
  * The text of a string, cut to fit. Returns 0; 1 when it was cut; 2 when the value is missing, no
  * string, or one that no C string can hold; ENOMEM.
@@ -111,7 +95,7 @@ static int read_text(struct span value, char *to, size_t size, struct grid_error
         inside = parsed->valuestring;
         length = strlen(inside);
     }
-    size_t fits = cut_length(inside, length, size);
+    size_t fits = text_cut(inside, length, size);
     memcpy(to, inside, fits);
     to[fits] = '\0';
     cJSON_Delete(parsed);
@@ -152,7 +136,7 @@ static int read_amount(const struct record_member *member, struct span value,
                        struct grid_boost *boost, struct grid_error *err)
 {
     struct grid_error why;
-    if (*value.at != '-' && (*value.at < '0' || *value.at > '9'))
+    if (*value.at != '-' && !text_is_digit(*value.at))
         return unsound(err, member, "is no number");
     double number = strtod(value.at, NULL);
     if (grid_amount_read(boost->resource_type, number, &boost->amount_u, &why) < 0)
@@ -165,11 +149,10 @@ static int read_time(const struct record_member *member, struct span value, int6
 {
     char text[GRID_TIME_SIZE];
     bool naive = false;
-    struct grid_error why;
     int rc = read_text(value, text, sizeof(text), err);
     if (rc < 0)
         return rc;
-    if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, &why) < 0)
+    if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, NULL) < 0)
         return unsound(err, member, "is no time");
     if (ret_naive)
         *ret_naive |= naive;
@@ -219,7 +202,7 @@ static int read_boost(struct span value, struct grid_event *event, struct grid_e
 static int read_member(const struct record_member *member, struct span value, void *object,
                        bool *ret_naive, struct grid_error *err)
 {
-    void *field = field_of(member, object);
+    void *field = record_field(member, object);
     if (member->kind > RECORD_TIME)
         record_reset(member, object);
     else if (!value.at)

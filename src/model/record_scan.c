@@ -46,14 +46,14 @@ static const char *scan_amount(const char *at, const char *end, struct grid_boos
     for (; at < end && at - start <= 16; at++) {
         if (*at == '.' && !point && at > start)
             point = at;
-        else if (*at >= '0' && *at <= '9')
+        else if (text_is_digit(*at))
             mantissa = 10 * mantissa + (*at - '0');
         else
             break;
     }
     ptrdiff_t whole = (point ? point : at) - start, decimals = point ? at - point - 1 : 0;
-    if (whole == 0 || whole + decimals > 15 || (whole > 1 && *start == '0') ||
-        (point && decimals == 0))
+    if (whole == 0 || whole + decimals > 15 || (whole > 1 && *start == '0')
+        || (point && decimals == 0))
         return NULL;
     double number = (double)mantissa / tens[decimals];
     return grid_amount_read(boost->resource_type, number, &boost->amount_u, NULL) < 0 ? NULL : at;
@@ -83,7 +83,7 @@ static const char *scan_priority(const char *at, const char *end, enum grid_prio
 static const char *scan_token(const char *at, const char *end, int64_t *to)
 {
     const char *start = at;
-    while (at < end && *at >= '0' && *at <= '9')
+    while (at < end && text_is_digit(*at))
         at++;
     return json_integer((struct span){start, (size_t)(at - start)}, to) ? at : NULL;
 }
@@ -91,7 +91,7 @@ static const char *scan_token(const char *at, const char *end, int64_t *to)
 static const char *scan_member(const struct record_member *member, const char *at, const char *end,
                                struct grid_boost *boost)
 {
-    void *field = (char *)boost + member->offset;
+    void *field = record_field(member, boost);
     switch (member->kind) {
     case RECORD_NAME:
         at = scan_text(at, end, field, member->size);

@@ -36,6 +36,12 @@ struct record_member {
 extern const struct record_member record_boost_members[RECORD_MEMBERS];
 extern const struct record_member record_event_members[RECORD_EVENT_MEMBERS];
 
+/* Where the member lies in its object. */
+static inline void *record_field(const struct record_member *member, const void *object)
+{
+    return (char *)object + member->offset;
+}
+
 /* The index of the member with this key (escapes resolved), or -1. */
 int record_find(const struct record_member *members, int count, struct span key);
 

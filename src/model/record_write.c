@@ -6,7 +6,7 @@
 /* Has the member, in both, the same value? */
 static bool same(const struct record_member *member, const void *a, const void *b)
 {
-    const char *left = (const char *)a + member->offset, *right = (const char *)b + member->offset;
+    const char *left = record_field(member, a), *right = record_field(member, b);
     return member->size > sizeof(int64_t) ? strcmp(left, right) == 0
                                           : memcmp(left, right, member->size) == 0;
 }
@@ -30,7 +30,7 @@ static void print_time(struct json *json, int64_t time_us)
 
 static void print_member(struct json *json, const struct record_member *member, const void *object)
 {
-    const void *field = (const char *)object + member->offset;
+    const void *field = record_field(member, object);
     const struct grid_boost *boost = object; /* where it is an amount */
     json_key(json, member->name);
     switch (member->kind) {
@@ -72,8 +72,8 @@ static void print_members(struct json *json, const struct grid_boost *boost, int
 {
     for (int i = first; i < end; i++) {
         const struct record_member *member = &record_boost_members[i];
-        if (i < RECORD_ORIGINAL || (for_users && member->always_shown) ||
-            !says_nothing(member, boost))
+        if (i < RECORD_ORIGINAL || (for_users && member->always_shown)
+            || !says_nothing(member, boost))
             print_member(json, member, boost);
     }
 }

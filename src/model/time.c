@@ -111,7 +111,7 @@ static const char *read_fraction(const char *at, const char *end, struct civil *
         return at;
     int64_t weight = GRID_SECOND / 10;
     const char *begin = ++at;
-    for (; at < end && *at >= '0' && *at <= '9'; at++, weight /= 10)
+    for (; at < end && text_is_digit(*at); at++, weight /= 10)
         civil->fraction_us += (*at - '0') * weight;
     return at - begin <= 9 ? at : NULL;
 }
@@ -208,12 +208,10 @@ int grid_time_parse(const char *text, int64_t now_us, int64_t *ret_us, struct gr
         return rc;
     }
     if (!read_local(text, &time_us)
-        && (grid_time_read(text, strlen(text), &time_us, &naive, NULL) != 0 || naive)) {
-        int rc = grid_error_set(err, GRID_EUSAGE, "time '%s' is not understood", text_shown(text));
-        grid_error_hint(err, "try 2026-01-31T20:00:00Z, '2026-01-31 20:00' (local time), +2h or "
-                             "now");
-        return rc;
-    }
+        && (grid_time_read(text, strlen(text), &time_us, &naive, NULL) != 0 || naive))
+        return grid_error_advise(err, GRID_EUSAGE,
+                                 "try 2026-01-31T20:00:00Z, '2026-01-31 20:00' (local time), +2h "
+                                 "or now", "time '%s' is not understood", text_shown(text));
     *ret_us = time_us;
     return 0;
 }
@@ -284,7 +282,7 @@ static const int64_t unit_us[] = {7 * GRID_DAY, GRID_DAY, GRID_HOUR, GRID_MINUTE
 static const char *read_count(const char *at, int64_t *ret)
 {
     const char *begin = at;
-    for (*ret = 0; *at >= '0' && *at <= '9'; at++) {
+    for (*ret = 0; text_is_digit(*at); at++) {
         if (*ret <= GRID_DURATION_MAX)
             *ret = *ret * 10 + *at - '0';
     }
@@ -324,12 +322,11 @@ int grid_duration_parse(const char *text, bool never, int64_t *ret_us, struct gr
     const char *end = read_count(text, &seconds);
     __int128 sum = end ? (__int128)seconds * GRID_SECOND : 0;
     bool iso = text[0] == 'P';
-    if (!(end && *end == '\0') && !read_units(text + iso, iso, &sum)) {
-        int rc = grid_error_set(err, GRID_EUSAGE, "duration '%s' is not understood",
-                                text_shown(text));
-        grid_error_hint(err, "try 90s, 30m, 1h30m, 2d, 1w or PT1H30M%s", never ? ", or never" : "");
-        return rc;
-    }
+    if (!(end && *end == '\0') && !read_units(text + iso, iso, &sum))
+        return grid_error_advise(err, GRID_EUSAGE,
+                                 never ? "try 90s, 30m, 1h30m, 2d, 1w or PT1H30M, or never"
+                                       : "try 90s, 30m, 1h30m, 2d, 1w or PT1H30M",
+                                 "duration '%s' is not understood", text_shown(text));
     if (sum == 0 || sum > GRID_DURATION_MAX)
         return grid_error_set(err, GRID_EUSAGE, "duration '%s' %s", text_shown(text),
                               sum == 0 ? "must be over 0" : "is over the limit of ten years");

@@ -283,7 +283,8 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
     if (rc < 0)
         return rc;
     int64_t known = file_highest_elsewhere(db);
-    struct state_commit commit = {.changes = &found.changes, .history_bytes = found.state.history_bytes,
+    struct state_commit commit = {.changes = &found.changes,
+                                  .history_bytes = found.state.history_bytes,
                                   .revision = file_later(known, found.reached) + 1,
                                   .now_us = file_later(clock_now_us(), found.state.timestamp_us)};
     char aside[FILE_NAME_SIZE] = "";

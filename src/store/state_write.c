@@ -146,8 +146,13 @@ static void write_pending(const struct state *state, const struct state_commit *
         return;
     json_key(json, "pending");
     json_open(json, '[');
-    for (size_t i = 0; kept && i < state->pending.count; i++)
-        json_reprint(json, state->pending.at[i]);
+    for (size_t i = 0; kept && i < state->pending.count; i++) {
+        struct span event = state->pending.at[i];
+        if (event.at[1] == '\n') /* as it stands in a state file, not in a line of the history */
+            json_raw(json, event);
+        else
+            json_reprint(json, event);
+    }
     if (commit->changes)
         state_write_events(state, commit->changes, json, false);
     json_close(json, ']');

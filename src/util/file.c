@@ -54,21 +54,12 @@ int file_read(int dirfd, const char *name, char **ret_text, size_t *ret_length,
     if (!text)
         return grid_error_set(err, GRID_ENOMEM, "cannot read '%s': no memory", name);
     /* One byte of room more than the size: the read that finds the end needs no growing. */
-    for (;;) {
-        ssize_t n = read(fd, text + length, capacity - length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return grid_error_errno(err, GRID_EIO, errno, "cannot read '%s'", name);
-        length += (size_t)n;
-        if (n == 0)
-            break;
-        if (length < capacity)
-            continue;
-        char *larger = realloc(text, capacity *= 2);
-        if (!larger)
+    for (ssize_t n = 1; n != 0; length += n > 0 ? (size_t)n : 0) {
+        if (array_reserve(&text, &capacity, length + 1, 1) != 0)
             return grid_error_set(err, GRID_ENOMEM, "cannot read '%s': no memory", name);
-        text = larger;
+        n = read(fd, text + length, capacity - length);
+        if (n < 0 && errno != EINTR)
+            return grid_error_errno(err, GRID_EIO, errno, "cannot read '%s'", name);
     }
     text[length] = '\0';
     *ret_text = steal(text);
@@ -78,33 +69,23 @@ int file_read(int dirfd, const char *name, char **ret_text, size_t *ret_length,
     return 0;
 }
 
-int file_write_all(int fd, const void *bytes, size_t length)
+/* `offset` < 0: where the descriptor stands. */
+int file_pwrite_all(int fd, const void *bytes, size_t length, off_t offset)
 {
-    for (const char *at = bytes; length > 0;) {
-        ssize_t n = write(fd, at, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+    for (size_t done = 0; done < length;) {
+        const char *at = (const char *)bytes + done;
+        ssize_t n = offset < 0 ? write(fd, at, length - done)
+                               : pwrite(fd, at, length - done, offset + (off_t)done);
+        if (n < 0 && errno != EINTR)
             return errno;
-        at += n;
-        length -= (size_t)n;
+        done += n > 0 ? (size_t)n : 0;
     }
     return 0;
 }
 
-int file_pwrite_all(int fd, const void *bytes, size_t length, off_t offset)
+int file_write_all(int fd, const void *bytes, size_t length)
 {
-    for (const char *at = bytes; length > 0;) {
-        ssize_t n = pwrite(fd, at, length, offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        at += n;
-        offset += n;
-        length -= (size_t)n;
-    }
-    return 0;
+    return file_pwrite_all(fd, bytes, length, -1);
 }
 
 int file_resolve(const char *path, char *ret_path, struct grid_error *err)

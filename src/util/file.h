@@ -1,4 +1,4 @@
-/* Files: whole reads, durable replacement, the lock beside the data, directories. */
+/* Files: whole reads, writes that finish, the lock beside the data, directories. */
 #ifndef UTIL_FILE_H
 #define UTIL_FILE_H
 

@@ -61,7 +61,7 @@ const char *json_plain(const char *at, const char *end)
 
 static int hex_digit(char digit)
 {
-    if (digit >= '0' && digit <= '9')
+    if (text_is_digit(digit))
         return digit - '0';
     digit |= 0x20;
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
@@ -114,16 +114,11 @@ static const char *scan_string(const struct scan *scan, const char *at)
     return fail(scan, at, "a text that does not end");
 }
 
-static bool is_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
 /* One digit or more; NULL: none. */
 static const char *digits(const char *at, const char *end)
 {
     const char *start = at;
-    while (at < end && is_digit(*at))
+    while (at < end && text_is_digit(*at))
         at++;
     return at > start ? at : NULL;
 }
@@ -210,7 +205,8 @@ static const char *scan_value(const struct scan *scan, const char *at, int depth
     case 'n':
         return scan_word(scan, at, "null");
     default:
-        return *at == '-' || is_digit(*at) ? scan_number(scan, at) : fail(scan, at, "no value");
+        return *at == '-' || text_is_digit(*at) ? scan_number(scan, at)
+                                                : fail(scan, at, "no value");
     }
 }
 
@@ -363,7 +359,7 @@ bool json_integer(struct span value, int64_t *ret)
         return false;
     int64_t number = 0;
     for (; at < end; at++) {
-        if (!is_digit(*at))
+        if (!text_is_digit(*at))
             return false;
         number = 10 * number + (*at - '0');
     }

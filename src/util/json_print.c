@@ -13,20 +13,16 @@ struct json json_begin(struct buffer *out, int indent)
     return (struct json){.out = out, .indent = indent < 0 ? -1 : indent, .after_key = true};
 }
 
-static void add(struct json *json, const char *text)
-{
-    buffer_add(json->out, text, strlen(text));
-}
-
 static void new_line(struct json *json)
 {
-    static const char spaces[] = "\n                                ";
+    static const char spaces[] = "                                ";
     if (json->indent < 0)
         return;
-    size_t left = 2 * (size_t)json->indent, most = sizeof(spaces) - 2;
-    buffer_add(json->out, spaces, 1 + (left < most ? left : most));
-    for (left -= left < most ? left : most; left > 0; left -= left < most ? left : most)
-        buffer_add(json->out, spaces + 1, left < most ? left : most);
+    buffer_text(json->out, "\n");
+    for (size_t left = 2 * (size_t)json->indent, step; left > 0; left -= step) {
+        step = left < sizeof(spaces) ? left : sizeof(spaces) - 1;
+        buffer_add(json->out, spaces, step);
+    }
 }
 
 /* What goes before a value or a key. */
@@ -34,7 +30,7 @@ static void separate(struct json *json)
 {
     if (!json->after_key) {
         if (json->begun)
-            add(json, ",");
+            buffer_text(json->out, ",");
         new_line(json);
     }
     json->after_key = false;
@@ -85,18 +81,18 @@ static const char *print_escape(struct json *json, const char *at, const char *e
 static void print_quoted(struct json *json, const char *text)
 {
     const char *end = text + strlen(text);
-    add(json, "\"");
+    buffer_text(json->out, "\"");
     while (text < end) {
         const char *stop = json_plain(text, end);
         buffer_add(json->out, text, (size_t)(stop - text));
         text = stop < end ? print_escape(json, stop, end) : end;
     }
-    add(json, "\"");
+    buffer_text(json->out, "\"");
 }
 
 static void print_colon(struct json *json)
 {
-    add(json, json->indent < 0 ? ":" : ": ");
+    buffer_text(json->out, json->indent < 0 ? ":" : ": ");
     json->after_key = true;
 }
 
@@ -110,9 +106,9 @@ void json_key(struct json *json, const char *key)
 void json_key_raw(struct json *json, struct span key)
 {
     separate(json);
-    add(json, "\"");
+    buffer_text(json->out, "\"");
     buffer_add(json->out, key.at, key.length);
-    add(json, "\"");
+    buffer_text(json->out, "\"");
     print_colon(json);
 }
 
@@ -133,7 +129,7 @@ void json_string_or_null(struct json *json, const char *text)
 static void print_word(struct json *json, const char *word)
 {
     separate(json);
-    add(json, word);
+    buffer_text(json->out, word);
 }
 
 void json_int(struct json *json, int64_t number)

@@ -30,8 +30,9 @@ struct lazy_symbol {
     void *slot;
 };
 
-/* Opens the library by its SONAME and finds every symbol (NULL is the last name); a second call is free. The library stays
- * open. EINTERNAL: it is not installed (the hint names `package`), or too old. */
+/* Opens the library by its SONAME and finds every symbol, up to one without a name; a second call
+ * is free. The library stays open. EINTERNAL: it is not installed (the hint names `package`), or
+ * too old. */
 int lazy_open(const char *soname, const char *package, const struct lazy_symbol *symbols,
               void **handle, struct grid_error *err);
 

@@ -44,19 +44,12 @@ void buffer_release(struct buffer *buffer)
 /* Room for `length` more bytes and a NUL. False: there is none, and the error is set. */
 static bool make_room(struct buffer *buffer, size_t length)
 {
-    if (buffer->capacity - buffer->length > length)
-        return true;
-    size_t capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
-    while (capacity && capacity - buffer->length <= length)
-        capacity = capacity > SIZE_MAX / 2 ? 0 : 2 * capacity;
-    char *data = capacity ? realloc(buffer->data, capacity) : NULL;
-    if (!data) {
+    size_t bytes = buffer->length + length + 1;
+    if (bytes < FIRST_CAPACITY)
+        bytes = FIRST_CAPACITY;
+    if (array_reserve(&buffer->data, &buffer->capacity, bytes, 1) != 0)
         buffer->error = ENOMEM;
-        return false;
-    }
-    buffer->data = data;
-    buffer->capacity = capacity;
-    return true;
+    return buffer->error == 0;
 }
 
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
@@ -121,15 +114,22 @@ const char *buffer_string(struct buffer *buffer)
 
 /* --- characters ---------------------------------------------------------------------------- */
 
+size_t text_cut(const char *text, size_t length, size_t size)
+{
+    if (length < size)
+        return length;
+    length = size - 1;
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length--;
+    return length;
+}
+
 bool text_copy(char *to, size_t size, const char *from)
 {
     assert(size > 0);
     if (memccpy(to, from, '\0', size))
         return true;
-    size_t length = size - 1;
-    while (length > 0 && ((unsigned char)from[length] & 0xc0) == 0x80)
-        length--;
-    to[length] = '\0';
+    to[text_cut(from, size, size)] = '\0';
     return false;
 }
 
@@ -139,6 +139,16 @@ bool text_same(const char *a, const char *b)
         if (!*a)
             return true;
     return false;
+}
+
+bool text_is(const char *text, const char *wanted)
+{
+    return !wanted || strcmp(text, wanted) == 0;
+}
+
+bool text_begins(const char *text, const char *prefix)
+{
+    return !prefix || strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 int32_t text_utf8(const char *text, const char *end, size_t *ret_length)
@@ -287,16 +297,14 @@ const char *text_nearest(const char *word, text_next_fn next, void *context)
 int text_unknown(const char *what, const char *word, text_next_fn next, void *context,
                  struct grid_error *err)
 {
-    int rc = grid_error_set(err, GRID_EUSAGE, "unknown %s '%s'", what, text_shown(word));
     const char *nearest = text_nearest(word, next, context), *known;
     grid_auto_buffer struct buffer hint = BUFFER_INIT;
     if (nearest)
         buffer_format(&hint, "did you mean '%s'?", text_shown(nearest));
     for (size_t i = 0; !nearest && (known = next(context, i)); i++)
         buffer_format(&hint, "%s%s", i > 0 ? ", " : "known: ", known);
-    if (buffer_string(&hint))
-        grid_error_hint(err, "%s", buffer_string(&hint));
-    return rc;
+    return grid_error_advise(err, GRID_EUSAGE, buffer_string(&hint) ? hint.data : "",
+                             "unknown %s '%s'", what, text_shown(word));
 }
 
 int text_choice(const char *what, const char *word, text_next_fn next, void *context,

@@ -51,12 +51,21 @@ const char *buffer_string(struct buffer *buffer);
 /* snprintf("%s") that says whether all of it fitted, and never cuts inside a character. */
 bool text_copy(char *to, size_t size, const char *from);
 
+/* How much of `length` bytes such a copy keeps. */
+size_t text_cut(const char *text, size_t length, size_t size);
+
+static inline bool text_is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* Of ASCII letters only, whatever the locale (Turkish has two letters i). */
 static inline char text_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 static inline char text_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
 
 /* Equal but for the case of ASCII letters? */
 bool text_same(const char *a, const char *b);
+
+/* Is the text this, or does it begin with this? What is not asked for (NULL) is so. */
+bool text_is(const char *text, const char *wanted);
+bool text_begins(const char *text, const char *prefix);
 
 /* Reads one UTF-8 character from [text, end): its code point, and *ret_length bytes (1 to 4).
  * Returns -1 for what is not valid UTF-8 (overlong, surrogates, beyond U+10FFFF, cut off). */

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <yaml.h>
 
 #define DEPTH_MAX 16
@@ -53,7 +52,7 @@ static int hand_over(struct walk *walk, const yaml_node_t *node, size_t key_line
         leaf.is_quoted = node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
         leaf.is_null = !leaf.is_quoted
                        && (!*leaf.text || strcmp(leaf.text, "~") == 0
-                           || strcasecmp(leaf.text, "null") == 0);
+                           || text_same(leaf.text, "null"));
         if (strlen(leaf.text) != node->data.scalar.length)
             return refuse(walk, node->start_mark, err, "a NUL character");
     }

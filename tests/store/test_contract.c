@@ -383,8 +383,6 @@ static void check_driver(const char *scheme)
 Test(contract, file) { check_driver("file"); }
 Test(contract, memory) { check_driver("memory"); }
 
-/* --- what only the memory driver can show -------------------------------------------------- */
-
 Test(store, decides_again_after_a_lost_race)
 {
     struct grid_store *store = open_store("memory:again?conflict=1");

@@ -22,6 +22,11 @@ Test(error, messages_are_built_of_their_own_text)
     cr_expect_eq(grid_error_wrap(&err, "%s", err.message), GRID_EIO);
     cr_expect_str_eq(err.message, "record 3: no boost 'x': x: record 3: no boost 'x': x");
 
+    cr_expect_eq(grid_error_advise(&err, GRID_EPERM, "try %s", "no %s", "y"), GRID_EPERM);
+    cr_expect_eq(err.code, GRID_EPERM);
+    cr_expect_str_eq(err.message, "no y");
+    cr_expect_str_eq(err.hint, "try %s");
+
     cr_expect_eq(grid_error_errno(&err, GRID_EIO, ENOSPC, "cannot write '%s'", "f"), GRID_EIO);
     cr_expect_str_eq(err.message, "cannot write 'f': no space left on device");
     cr_expect_eq(grid_error_errno(&err, GRID_EIO, ENOMEM, "cannot read"), GRID_ENOMEM);
@@ -32,6 +37,7 @@ Test(error, messages_are_built_of_their_own_text)
     cr_expect_str_eq(err.message, "odd: unknown error 32767");
 
     cr_expect_eq(grid_error_set(NULL, GRID_EPERM, "x"), GRID_EPERM);
+    cr_expect_eq(grid_error_advise(NULL, GRID_EPERM, "x", "x"), GRID_EPERM);
     cr_expect_eq(grid_error_errno(NULL, GRID_EIO, ENOMEM, "x"), GRID_ENOMEM);
     cr_expect_lt(grid_error_wrap(NULL, "x"), 0);
     cr_expect_lt(grid_error_hint(NULL, "x"), 0);

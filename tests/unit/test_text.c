@@ -301,6 +301,27 @@ Test(text, nearest_finds_slips_of_the_hand)
     cr_expect_eq(text_unknown("word", "zzz", next_word, (void *)export, &err), GRID_EUSAGE);
     cr_expect_str_eq(err.hint, "known: explain, export, exploit");
     cr_expect_eq(text_unknown("word", "zzz", next_word, (void *)export, NULL), GRID_EUSAGE);
+
+    size_t index = 9;
+    cr_expect_eq(text_choice("word", "expl", next_word, (void *)export, &index, &err), GRID_EUSAGE);
+    cr_expect_str_eq(err.hint, "did you mean 'explain'?");
+    cr_expect_eq(index, 9);
+    cr_expect_eq(text_choice("word", "EXPLOIT", next_word, (void *)export, &index, NULL), 0);
+    cr_expect_eq(index, 2);
+}
+
+Test(text, arrays_grow)
+{
+    grid_auto_free int64_t *array = NULL;
+    size_t capacity = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        cr_assert_eq(array_reserve(&array, &capacity, i + 1, sizeof(*array)), 0);
+        array[i] = (int64_t)i;
+    }
+    cr_expect(capacity == 1024 && array[0] == 0 && array[999] == 999);
+    cr_expect_eq(array_reserve(&array, &capacity, SIZE_MAX, 1), GRID_ENOMEM);
+    cr_expect_eq(array_reserve(&array, &capacity, SIZE_MAX / 2, sizeof(*array)), GRID_ENOMEM);
+    cr_expect(capacity == 1024 && array[999] == 999);
 }
 
 static const struct {
