@@ -54,6 +54,10 @@ struct grid_boost {
 /* The state at `now_us`: a boost counts from its start up to, not including, its end. */
 enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t now_us);
 
+/* Is it a reservation whose start is still to come? (A grant counts at once, also by a clock that
+ * was set back since.) */
+bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us);
+
 /* "active", ...; "low", ...: static strings. */
 const char *grid_boost_state_name(enum grid_boost_state state);
 const char *grid_priority_name(enum grid_priority priority);

@@ -23,7 +23,8 @@ struct grid_event {
     int64_t revision;           /* of the commit */
     int64_t at_us;              /* when it happened; of `expired`, the true end */
     enum grid_event_kind event;
-    char boost_id[GRID_ID_SIZE];
+    char boost_id[GRID_ID_SIZE];    /* "" when it is about a node or the policy */
+    char node_id[GRID_NODE_SIZE];   /* of node_set and node_removed; else "" */
     char actor[2 * GRID_USER_SIZE]; /* "user@host" */
     char reason[GRID_TEXT_SIZE];
     bool has_boost;

@@ -3,6 +3,7 @@
 #define GRID_STORE_H
 
 #include "grid/event.h"
+#include "grid/node.h"
 
 /*
  * The calling sequence
@@ -136,6 +137,31 @@ int grid_tx_events(struct grid_tx *tx, const struct grid_event_filter *filter, g
 int grid_tx_find(struct grid_tx *tx, const char *id, struct grid_boost *ret,
                  struct grid_error *err);
 
+/* Is any node registered? Then capacity is known, and counts. Own changes included, as in all that
+ * follows. */
+bool grid_tx_managed(struct grid_tx *tx);
+const struct grid_policy *grid_tx_policy(const struct grid_tx *tx);
+
+/* Streams the registered nodes, in the order of registration. */
+int grid_tx_nodes(struct grid_tx *tx, grid_node_fn fn, void *context, struct grid_error *err);
+
+/* The node with this name. ENOTFOUND, with the nearest name as a hint. */
+int grid_tx_node(struct grid_tx *tx, const char *name, struct grid_node *ret,
+                 struct grid_error *err);
+
+/* What a node lends and borrows of one resource at the time of the transaction. The strings are
+ * gone after the call. */
+struct grid_load {
+    const char *node, *resource;
+    int64_t lent_u, borrowed_u;
+    bool later; /* a boost of it starts later, and is not counted */
+};
+typedef int (*grid_load_fn)(void *context, const struct grid_load *load, struct grid_error *err);
+
+/* Streams the sums of all nodes and resources that boosts name, registered or not. Costs a look at
+ * each boost's index entry at most; exact after settling. */
+int grid_tx_load(struct grid_tx *tx, grid_load_fn fn, void *context, struct grid_error *err);
+
 /*
  * Changes one boost. `was` NULL: a new one; `now` NULL: it ends (and leaves the ledger; the event
  * keeps it as `was` says). `at_us` is when it happened, `reason` may be NULL. With
@@ -154,6 +180,15 @@ struct grid_changes;
 typedef int (*grid_after_fn)(void *context, const struct grid_commit *commit,
                              const struct grid_changes *changes, struct grid_error *err);
 void grid_tx_after(struct grid_tx *tx, grid_after_fn fn, void *context);
+
+/* Registers or changes a node (GRID_EVENT_NODE_SET), or removes it (GRID_EVENT_NODE_REMOVED; `node`
+ * as it was last); GRID_EVENT_QUIET: a heartbeat. `reason` as above. ENOMEM. */
+int grid_tx_put_node(struct grid_tx *tx, const struct grid_node *node, enum grid_event_kind event,
+                     const char *reason, struct grid_error *err);
+
+/* Changes the policy. ENOMEM. */
+int grid_tx_put_policy(struct grid_tx *tx, const struct grid_policy *policy, const char *reason,
+                       struct grid_error *err);
 
 /* --- looking after a store ---------------------------------------------------------------- */
 
@@ -185,16 +220,22 @@ int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn f
 struct grid_head {
     int64_t now_us;   /* the store's clock, never before the last commit's (within 5 minutes) */
     int64_t revision; /* the highest ever known, though the state itself may be older */
+    size_t nodes;     /* how many are registered, sound or not */
+    struct grid_policy policy;
 };
 
 /* One change, in the order in which they were made. */
+enum grid_subject { GRID_BOOST, GRID_NODE, GRID_POLICY };
 struct grid_change {
+    enum grid_subject subject;
     enum grid_event_kind event;
     int64_t at_us;
     const char *reason;   /* "" when there is none; lives until the next change is put */
     bool has_was, has_now;
-    bool superseded;      /* a later change of the same set is about the same boost */
-    struct grid_boost was, now;
+    bool superseded;      /* a later change of the same set is about the same subject */
+    struct grid_boost was, now;      /* of a boost */
+    const struct grid_node *node;    /* of a node: as it is, or, without has_now, as it was last */
+    const struct grid_policy *policy;
 };
 
 /* The change-set: `count` changes, read one at a time. */
@@ -202,6 +243,7 @@ size_t grid_changes_count(const struct grid_changes *changes);
 void grid_changes_get(const struct grid_changes *changes, size_t index, struct grid_change *ret);
 int64_t grid_changes_revision(const struct grid_changes *changes); /* that the commit gets */
 int64_t grid_changes_now(const struct grid_changes *changes);      /* the decision's time */
+bool grid_changes_nodes(const struct grid_changes *changes);       /* is any about a node? */
 size_t grid_changes_events(const struct grid_changes *changes);    /* how many are not quiet */
 /* The event of change `index`; false: a quiet one, which has none. */
 bool grid_changes_event(const struct grid_changes *changes, size_t index, struct grid_event *ret);
@@ -211,8 +253,8 @@ bool grid_changes_event(const struct grid_changes *changes, size_t index, struct
  * `begin` and `end`, from one thread, one transaction at a time on a `db`; `end` always follows a
  * `begin` that succeeded, also after a commit, whatever that returned. `err` is never NULL.
  *
- * Records of later kinds (nodes, policy, tickets) come with a read call of their own here and a
- * kind in struct grid_change; a driver that stores documents keeps those that it does not know.
+ * Records of later kinds (tickets) come with a read call of their own here and a subject in struct
+ * grid_change; a driver that stores documents keeps those that it does not know.
  */
 struct grid_store_driver {
     const char *scheme; /* "file" */
@@ -233,6 +275,10 @@ struct grid_store_driver {
                   void *context, struct grid_error *err);
     int (*events)(void *db, const struct grid_event_filter *filter, grid_event_fn fn,
                   void *context, struct grid_error *err);
+
+    /* The sums of the snapshot, at head.now_us; and its nodes, unsound records left out. */
+    int (*load)(void *db, grid_load_fn fn, void *context, struct grid_error *err);
+    int (*nodes)(void *db, grid_node_fn fn, void *context, struct grid_error *err);
 
     /* All or nothing, and durable when it returns 0. ECONFLICT: another writer was faster, nothing
      * happened, run again. EUNKNOWN: may have been made. Others: nothing happened. */

@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us)
+{
+    return now_us < boost->starts_us && boost->starts_us != boost->allocated_us;
+}
+
 enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t now_us)
 {
     if (boost->ended >= GRID_RELEASED)
@@ -13,10 +18,7 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
         return GRID_RELEASED;
     if (now_us >= boost->expires_us)
         return GRID_EXPIRED;
-    /* Only a reservation waits for its start: a grant counts at once, also by a clock that has been
-     * set back since. */
-    return now_us < boost->starts_us && boost->starts_us != boost->allocated_us ? GRID_SCHEDULED
-                                                                                : GRID_ACTIVE;
+    return grid_boost_starts_later(boost, now_us) ? GRID_SCHEDULED : GRID_ACTIVE;
 }
 
 const char *grid_boost_state_name(enum grid_boost_state state)

@@ -38,26 +38,21 @@ enum grid_boost_state grid_event_ends(enum grid_event_kind event)
                                            : GRID_ACTIVE;
 }
 
-/* The conditions that look into the event's boost; an event without one fails each of them. */
-static bool boost_matches(const struct grid_event *event, const struct grid_event_filter *filter)
-{
-    if (!filter->node && !filter->owner && !filter->request_id)
-        return true;
-    const struct grid_boost *boost = &event->boost;
-    return event->has_boost
-           && (text_is(boost->source_node, filter->node)
-               || text_is(boost->target_node, filter->node))
-           && text_is(boost->owner, filter->owner)
-           && text_is(boost->request_id, filter->request_id);
-}
-
 bool grid_event_matches(const struct grid_event *event, const struct grid_event_filter *filter)
 {
+    const struct grid_boost *boost = &event->boost;
+    if (!event->has_boost && (filter->owner || filter->request_id))
+        return false;
+    bool of_node = event->has_boost ? text_is(boost->source_node, filter->node)
+                                          || text_is(boost->target_node, filter->node)
+                                    : text_is(event->node_id, filter->node);
     return text_is(event->boost_id, filter->boost_id)
            && text_begins(event->boost_id, filter->id_prefix)
            && (filter->since_us == 0 || event->at_us >= filter->since_us)
            && (filter->until_us == 0 || event->at_us < filter->until_us)
            && (filter->newer_than == 0 || event->revision > filter->newer_than)
            && (!filter->has_event || event->event == filter->event)
-           && boost_matches(event, filter);
+           && of_node
+           && (!event->has_boost || text_is(boost->owner, filter->owner))
+           && (!event->has_boost || text_is(boost->request_id, filter->request_id));
 }

@@ -1,4 +1,5 @@
 /* Reading records and events: strictly and with every tolerance, or fast in our own layout. */
+#include "model/node_record.h"
 #include "model/record_table.h"
 
 #include <cjson/cJSON.h>
@@ -242,14 +243,11 @@ static int read_member(const struct record_member *member, struct span value, vo
 
 static bool key_is(struct span key, const char *name)
 {
+    char text[32];
     if (!memchr(key.at, '\\', key.length))
         return json_is(key, name);
-    if (json_has_odd_escape(key))
-        return false;
-    cJSON *text = cJSON_ParseWithLength(key.at - 1, key.length + 2);
-    bool same = text && strcmp(text->valuestring, name) == 0;
-    cJSON_Delete(text);
-    return same;
+    struct span quoted = {key.at - 1, key.length + 2};
+    return read_text(quoted, text, sizeof(text), NULL) == 0 && strcmp(text, name) == 0;
 }
 
 int record_find(const struct record_member *members, int count, struct span key)
@@ -314,5 +312,12 @@ int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
 int record_event_read(struct span text, struct grid_event *ret, struct grid_error *err)
 {
     struct collection found = {.members = record_event_members, .count = RECORD_EVENT_MEMBERS};
-    return read_object(text, JSON_DEPTH_MAX - 2, &found, ret, NULL, err);
+    int rc = read_object(text, JSON_DEPTH_MAX - 2, &found, ret, NULL, err);
+    ret->node_id[0] = '\0';
+    if (rc < 0 || (ret->event != GRID_EVENT_NODE_SET && ret->event != GRID_EVENT_NODE_REMOVED))
+        return rc;
+    struct grid_node node;
+    if (node_record_read(node_record_subject(text, "node"), &node, NULL) == 0)
+        text_copy(ret->node_id, sizeof(ret->node_id), node.node_id);
+    return 0;
 }

@@ -47,9 +47,9 @@ void record_rewrite(struct json *json, struct span old, const struct grid_boost 
  */
 void record_show(struct json *json, const struct grid_boost *boost, int64_t now_us);
 
-/* Prints an event. `boost` is the text of its boost where a store has kept it (members that we do
- * not know included), otherwise {NULL, 0}: event->boost is printed. */
-void record_event_write(struct json *json, const struct grid_event *event, struct span boost);
+/* Prints an event. `subject` is the text of its boost, node or policy where a store has it (members
+ * that we do not know included); {NULL, 0}: event->boost is printed, if there is one. */
+void record_event_write(struct json *json, const struct grid_event *event, struct span subject);
 
 /* Prints an event for users (-o json): the same, its boost with record_show at the event's time. */
 void record_event_show(struct json *json, const struct grid_event *event);

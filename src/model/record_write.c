@@ -155,32 +155,37 @@ void record_show(struct json *json, const struct grid_boost *boost, int64_t now_
     json_close(json, '}');
 }
 
-static void open_event(struct json *json, const struct grid_event *event)
+static void print_event(struct json *json, const struct grid_event *event, struct span subject,
+                        bool for_users)
 {
     json_open(json, '{');
     for (int i = 0; i < RECORD_EVENT_MEMBERS - 1; i++)
         print_member(json, &record_event_members[i], event);
     json_key(json, "boost");
+    if (!event->has_boost)
+        json_null(json);
+    else if (for_users)
+        record_show(json, &event->boost, event->at_us);
+    else if (subject.length > 0)
+        json_reprint(json, subject);
+    else
+        record_write(json, &event->boost);
+    if (!event->has_boost && subject.length > 0) {
+        json_key(json, event->node_id[0] ? "node" : "policy");
+        json_reprint(json, subject);
+    } else if (event->node_id[0]) {
+        json_key(json, "node_id");
+        json_string(json, event->node_id);
+    }
+    json_close(json, '}');
 }
 
-void record_event_write(struct json *json, const struct grid_event *event, struct span boost)
+void record_event_write(struct json *json, const struct grid_event *event, struct span subject)
 {
-    open_event(json, event);
-    if (boost.length > 0)
-        json_reprint(json, boost);
-    else if (event->has_boost)
-        record_write(json, &event->boost);
-    else
-        json_null(json);
-    json_close(json, '}');
+    print_event(json, event, subject, false);
 }
 
 void record_event_show(struct json *json, const struct grid_event *event)
 {
-    open_event(json, event);
-    if (event->has_boost)
-        record_show(json, &event->boost, event->at_us);
-    else
-        json_null(json);
-    json_close(json, '}');
+    print_event(json, event, (struct span){NULL, 0}, true);
 }

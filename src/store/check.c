@@ -143,7 +143,7 @@ static int salvage(struct checking *check, unsigned flags)
     }
     struct state_commit commit = {.now_us = clock_now_us(),
                                   .revision = file_highest_elsewhere(db) + 1};
-    rc = history_whole_lines(db, &commit.history_bytes, check->err);
+    rc = history_whole_lines(db, INT64_MAX, &commit.history_bytes, check->err);
     if (rc == 0 && db->exists)
         rc = recover_set_aside(db, aside, check->err);
     if (rc == 0)

@@ -209,7 +209,8 @@ static bool grows(const struct grid_changes *changes)
     struct grid_change change;
     for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
-        if (change.has_now && !change.has_was && !change.superseded)
+        if (change.subject == GRID_BOOST && change.has_now && !change.has_was
+            && !change.superseded)
             return true;
     }
     return false;
@@ -253,28 +254,15 @@ static size_t pending_size(const struct state *state)
     return size;
 }
 
-/* What counts of history.jsonl is there, unless somebody cut it. */
-static int clamp_history(struct file_db *db, struct grid_error *err)
-{
-    int64_t there_bytes = 0;
-    int rc = history_size(db, &there_bytes, err);
-    if (rc == 0 && there_bytes < db->state.history_bytes) {
-        file_note(db, GRID_NOTE_WARNING, "'%s/%s' is shorter than it was: events are lost",
-                  db->dir, db->history);
-        db->state.history_bytes = there_bytes;
-    }
-    return rc;
-}
-
 int file_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
 {
     struct file_db *db = opaque;
-    int rc = clamp_history(db, err);
+    int rc = 0;
     struct state_commit commit = {.changes = changes,
                                   .revision = grid_changes_revision(changes),
                                   .now_us = grid_changes_now(changes),
                                   .history_bytes = db->state.history_bytes};
-    if (rc == 0 && pending_size(&db->state) > FILE_PENDING_MOST)
+    if (pending_size(&db->state) > FILE_PENDING_MOST)
         rc = history_move(db, &commit.history_bytes, err);
     if (rc < 0)
         return rc;

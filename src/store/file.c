@@ -1,6 +1,7 @@
 /* The file driver: finding, locking and reading the ledger; commit.c writes it. */
 #include "store/file.h"
 
+#include "model/node_record.h"
 #include "store/driver.h"
 
 #include <errno.h>
@@ -266,6 +267,8 @@ static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_err
         rc = second_look(db, err);
     if (rc == 0)
         rc = find_revision(db, err);
+    if (rc == 0)
+        rc = history_settle(db, err);
     return rc;
 }
 
@@ -286,14 +289,31 @@ static int driver_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
         db->lock_fd = -1;
     }
     find_time(db);
-    *ret = (struct grid_head){.now_us = db->now_us, .revision = db->revision};
-    return 0;
+    *ret = (struct grid_head){.now_us = db->now_us, .revision = db->revision,
+                              .nodes = state_count_nodes(&db->state, NULL, NULL)};
+    rc = policy_record_read(db->state.policy, &ret->policy, err);
+    if (rc < 0) {
+        grid_error_wrap(err, "the policy in '%s/%s'", db->dir, db->name);
+        file_end(db);
+    }
+    return rc;
 }
 
 static int driver_boosts(void *db, const struct grid_boost_filter *filter, grid_boost_fn fn,
                          void *context, struct grid_error *err)
 {
     return state_boosts(&((struct file_db *)db)->state, filter, fn, context, err);
+}
+
+static int driver_load(void *opaque, grid_load_fn fn, void *context, struct grid_error *err)
+{
+    const struct file_db *db = opaque;
+    return state_load(&db->state, db->now_us, fn, context, err);
+}
+
+static int driver_nodes(void *db, grid_node_fn fn, void *context, struct grid_error *err)
+{
+    return state_nodes(&((struct file_db *)db)->state, fn, context, err);
 }
 
 const struct grid_store_driver store_file_driver = {
@@ -303,6 +323,8 @@ const struct grid_store_driver store_file_driver = {
     .begin = driver_begin,
     .boosts = driver_boosts,
     .events = history_events,
+    .load = driver_load,
+    .nodes = driver_nodes,
     .commit = file_commit,
     .end = file_end,
     .check = file_check,

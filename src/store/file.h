@@ -54,7 +54,6 @@ void file_end(void *db);
 int file_load_state(struct file_db *db, bool tell, struct grid_error *err);
 
 static inline int64_t file_later(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t file_sooner(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* What is known of revisions apart from the state file itself: lock note, generations, history. */
 int64_t file_highest_elsewhere(const struct file_db *db);
@@ -138,10 +137,14 @@ void history_hint(const struct file_db *db, const struct state_commit *commit);
 int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *ret_length,
                  struct grid_error *err);
 
-/* How long history.jsonl is, hints included; 0 without one. And where its last whole line ends.
- * EIO, ENOMEM. */
-int history_size(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err);
-int history_whole_lines(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err);
+/* Where the last whole line of history.jsonl ends that stands before the first event of revision
+ * `before` or later. EIO, ENOMEM. */
+int history_whole_lines(const struct file_db *db, int64_t before, int64_t *ret_bytes,
+                        struct grid_error *err);
+
+/* After the state was read: what counts of history.jsonl must be there. Where somebody has cut it,
+ * what is left counts, less the hints of what is pending. EIO: it is no file, ...; ENOMEM. */
+int history_settle(struct file_db *db, struct grid_error *err);
 
 /* Calls fn for each line that counts and is no event, with where it begins; -1 when the file ends
  * before what counts. Returns how many events there are. EIO, ENOMEM. */

@@ -128,11 +128,10 @@ int history_events(void *opaque, const struct grid_event_filter *filter, grid_ev
     if (db->state.history_bytes == 0)
         return 0;
     grid_auto_close int fd = -1;
-    struct stat st;
-    int rc = open_history(db, O_RDONLY, &fd, &st, err);
+    int rc = open_history(db, O_RDONLY, &fd, NULL, err);
     if (rc != 0)
         return rc < 0 ? rc : 0; /* `store check` reports that it is gone */
-    return pass_backward(&lookup, fd, file_sooner(db->state.history_bytes, st.st_size), err);
+    return pass_backward(&lookup, fd, db->state.history_bytes, err);
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
@@ -242,28 +241,43 @@ int64_t history_last_revision(const struct file_db *db)
     return revision;
 }
 
-int history_size(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err)
-{
-    struct stat st;
-    *ret_bytes = 0;
-    if (db->dirfd < 0)
-        return 0;
-    if (fstatat(db->dirfd, db->history, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        *ret_bytes = st.st_size;
-    else if (errno != ENOENT)
-        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/%s'", db->dir,
-                                db->history);
-    return 0;
-}
-
-int history_whole_lines(const struct file_db *db, int64_t *ret_bytes, struct grid_error *err)
+int history_whole_lines(const struct file_db *db, int64_t before, int64_t *ret_bytes,
+                        struct grid_error *err)
 {
     grid_auto_free char *text = NULL;
     size_t length = 0;
     int rc = history_text(db, 0, &text, &length, err);
-    const char *last = rc == 0 && length > 0 ? memrchr(text, '\n', length) : NULL;
-    *ret_bytes = last ? last + 1 - text : 0;
+    *ret_bytes = 0;
+    for (const char *at = text, *stop; rc == 0 && *ret_bytes < (int64_t)length; at = stop + 1) {
+        struct grid_event event;
+        stop = memchr(at, '\n', length - (size_t)*ret_bytes);
+        if (!stop || (record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0
+                      && event.revision >= before))
+            break;
+        *ret_bytes = stop + 1 - text;
+    }
     return rc;
+}
+
+int history_settle(struct file_db *db, struct grid_error *err)
+{
+    struct stat st = {0};
+    struct grid_event first = {.revision = INT64_MAX};
+    if (db->dirfd < 0)
+        return 0;
+    if (fstatat(db->dirfd, db->history, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno != ENOENT)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/%s'", db->dir,
+                                db->history);
+    if (st.st_mode != 0 && !S_ISREG(st.st_mode))
+        return grid_error_set(err, GRID_EIO, "'%s/%s' is not a file", db->dir, db->history);
+    if (st.st_size >= db->state.history_bytes)
+        return 0;
+    file_note(db, GRID_NOTE_WARNING, "'%s/%s' is shorter than it was: events are lost", db->dir,
+              db->history);
+    if (db->state.pending.count > 0 &&
+        record_event_read(db->state.pending.at[0], &first, NULL) < 0)
+        first.revision = INT64_MAX;
+    return history_whole_lines(db, first.revision, &db->state.history_bytes, err);
 }
 
 int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,

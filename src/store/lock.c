@@ -42,7 +42,7 @@ void file_note_lock(const struct file_db *db, int64_t revision)
     json_key(&json, "revision");
     json_int(&json, revision);
     json_key(&json, "nodes");
-    json_int(&json, 0);
+    json_int(&json, (int64_t)state_count_nodes(&db->state, NULL, NULL));
     json_key(&json, "holder");
     json_string(&json, holder);
     json_key(&json, "since");

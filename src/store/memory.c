@@ -18,6 +18,9 @@ struct ledger {
     size_t count, capacity;
     struct grid_event *events;
     size_t event_count, event_capacity;
+    struct grid_node *nodes;
+    size_t node_count, node_capacity;
+    struct grid_policy policy;
 };
 
 static struct ledger *ledgers;
@@ -25,6 +28,7 @@ static struct ledger *ledgers;
 struct memory_db {
     struct ledger *ledger;
     int64_t begun;         /* the revision that the transaction began with */
+    int64_t now_us;
     bool fail_next_commit; /* memory:NAME?conflict=1 */
 };
 
@@ -37,6 +41,7 @@ static struct ledger *find_ledger(const char *name)
     if (!ledger)
         return NULL;
     text_copy(ledger->name, sizeof(ledger->name), name);
+    ledger->policy = GRID_POLICY_DEFAULT;
     ledger->next = ledgers;
     ledgers = ledger;
     return ledger;
@@ -76,6 +81,7 @@ static void memory_close(void *opaque)
     *at = ledger->next;
     free(ledger->boosts);
     free(ledger->events);
+    free(ledger->nodes);
     free(ledger);
 }
 
@@ -89,7 +95,10 @@ static int memory_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
     db->begun = db->ledger->revision;
     *ret = (struct grid_head){.now_us = clock_us > db->ledger->last_us ? clock_us
                                                                        : db->ledger->last_us,
-                              .revision = db->ledger->revision};
+                              .revision = db->ledger->revision,
+                              .nodes = db->ledger->node_count,
+                              .policy = db->ledger->policy};
+    db->now_us = ret->now_us;
     return 0;
 }
 
@@ -131,7 +140,49 @@ static int memory_events(void *opaque, const struct grid_event_filter *filter, g
     return rc;
 }
 
-static void apply(struct ledger *ledger, const struct grid_change *change)
+static int memory_load(void *opaque, grid_load_fn fn, void *context, struct grid_error *err)
+{
+    const struct memory_db *db = opaque;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < db->ledger->count; i++) {
+        const struct grid_boost *boost = &db->ledger->boosts[i];
+        bool later = grid_boost_starts_later(boost, db->now_us);
+        int64_t counted_u = later ? 0 : boost->amount_u;
+        struct grid_load lent = {boost->source_node, boost->resource_type, counted_u, 0, later};
+        struct grid_load borrowed = {boost->target_node, boost->resource_type, 0, counted_u,
+                                     later};
+        rc = fn(context, &lent, err);
+        rc = rc ?: fn(context, &borrowed, err);
+    }
+    return rc;
+}
+
+static int memory_nodes(void *opaque, grid_node_fn fn, void *context, struct grid_error *err)
+{
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ledger->node_count; i++)
+        rc = fn(context, &ledger->nodes[i], err);
+    return rc;
+}
+
+static void apply_node(struct ledger *ledger, const struct grid_change *change)
+{
+    size_t i = 0;
+    while (i < ledger->node_count
+           && strcmp(ledger->nodes[i].node_id, change->node->node_id) != 0)
+        i++;
+    if (change->has_now) {
+        ledger->nodes[i] = *change->node;
+        ledger->node_count += i == ledger->node_count;
+    } else if (i < ledger->node_count) {
+        ledger->node_count--;
+        memmove(&ledger->nodes[i], &ledger->nodes[i + 1],
+                (ledger->node_count - i) * sizeof(ledger->nodes[0]));
+    }
+}
+
+static void apply_boost(struct ledger *ledger, const struct grid_change *change)
 {
     const char *id = change->has_was ? change->was.boost_id : change->now.boost_id;
     size_t i = 0;
@@ -159,12 +210,19 @@ static int memory_commit(void *opaque, const struct grid_changes *changes, struc
     if (array_reserve(&ledger->boosts, &ledger->capacity, ledger->count + count,
                 sizeof(*ledger->boosts)) != 0 ||
         array_reserve(&ledger->events, &ledger->event_capacity, ledger->event_count + count,
-                sizeof(*ledger->events)) != 0)
+                sizeof(*ledger->events)) != 0 ||
+        array_reserve(&ledger->nodes, &ledger->node_capacity, ledger->node_count + count,
+                      sizeof(*ledger->nodes)) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to commit");
     struct grid_change change;
     for (size_t i = 0; i < count; i++) {
         grid_changes_get(changes, i, &change);
-        apply(ledger, &change);
+        if (change.subject == GRID_NODE)
+            apply_node(ledger, &change);
+        else if (change.subject == GRID_POLICY)
+            ledger->policy = *change.policy;
+        else
+            apply_boost(ledger, &change);
         if (grid_changes_event(changes, i, &ledger->events[ledger->event_count]))
             ledger->event_count++;
     }
@@ -193,6 +251,8 @@ const struct grid_store_driver store_memory_driver = {
     .begin = memory_begin,
     .boosts = memory_boosts,
     .events = memory_events,
+    .load = memory_load,
+    .nodes = memory_nodes,
     .commit = memory_commit,
     .end = memory_end,
     .check = memory_check,

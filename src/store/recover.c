@@ -1,6 +1,7 @@
 /* Going back from damage: the newest generation that reads, brought forward by the history. */
 #include "store/file.h"
 
+#include "model/node_record.h"
 #include "model/record.h"
 #include "store/changes.h"
 
@@ -85,6 +86,7 @@ struct found {
     struct state state;
     int64_t revision;  /* of the generation */
     int64_t reached;   /* by the history */
+    bool gap;          /* a revision on the way has no event */
     char *lines;       /* what history.jsonl holds beyond what counts for it */
     struct buffer event; /* that tells of the recovery */
     struct grid_changes changes;
@@ -121,10 +123,21 @@ static int find_generation(const struct file_db *db, struct found *found, struct
 }
 
 /* What an event did, done again. */
-static int redo(struct found *found, const struct grid_event *event, struct grid_error *err)
+static int redo(struct found *found, const struct grid_event *event, struct span line,
+                struct grid_error *err)
 {
     bool ended = grid_event_ends(event->event) != GRID_ACTIVE;
+    struct span policy_text = node_record_subject(line, "policy");
+    struct grid_node node;
+    struct grid_policy policy;
+    found->gap |= event->revision > found->reached + 1;
     found->reached = event->revision;
+    if (event->node_id[0]
+        && node_record_read(node_record_subject(line, "node"), &node, NULL) == 0)
+        return changes_put_node(&found->changes, &node, event->event == GRID_EVENT_NODE_REMOVED,
+                                GRID_EVENT_QUIET, NULL, err);
+    if (policy_text.length && policy_record_read(policy_text, &policy, NULL) == 0)
+        return changes_put_policy(&found->changes, &policy, GRID_EVENT_QUIET, NULL, err);
     if (!event->has_boost)
         return 0;
     return changes_put(&found->changes, &event->boost, ended ? NULL : &event->boost,
@@ -156,7 +169,7 @@ static int bring_forward(const struct file_db *db, struct state *state, struct f
             if (state_add_span(&state->pending, line) != 0)
                 return grid_error_set(err, GRID_ENOMEM, "no memory for the events");
             if (redone && event.revision > redone->revision)
-                rc = redo(redone, &event, err);
+                rc = redo(redone, &event, line, err);
         }
     }
     return rc;
@@ -172,7 +185,7 @@ int recover_adopt(struct file_db *db, struct grid_error *err)
     auto_found struct found found = FOUND_INIT;
     int rc = find_generation(db, &found, err);
     if (rc > 0) /* all there is counts, and nothing is written over */
-        return history_whole_lines(db, &db->state.history_bytes, err);
+        return history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
     if (rc == 0)
         rc = bring_forward(db, &found.state, NULL, &found.lines, err);
     if (rc == 0)
@@ -234,7 +247,9 @@ static void tell(const struct file_db *db, const struct found *found, const char
                  int64_t known, const char *aside)
 {
     char lost[128], forward[64] = "";
-    if (found->reached >= known)
+    if (found->reached >= known && found->gap)
+        snprintf(lost, sizeof(lost), "a change in between may be lost");
+    else if (found->reached >= known)
         snprintf(lost, sizeof(lost), "no change that is known of is lost");
     else
         snprintf(lost, sizeof(lost), "the changes of revisions %lld to %lld are lost at most",

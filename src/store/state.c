@@ -112,6 +112,14 @@ static int add_entry(struct reader *reader, const char *end, const struct grid_b
             entry->head[i] = boost->boost_id[i];
         entry->allocated_us = boost->allocated_us;
         entry->expires_us = boost->is_active ? boost->expires_us : INT64_MIN;
+        entry->starts_us = boost->starts_us != boost->allocated_us ? boost->starts_us : INT64_MIN;
+        entry->amount_u = boost->amount_u;
+        entry->source = names_add(&state->names, boost->source_node);
+        entry->target = names_add(&state->names, boost->target_node);
+        entry->resource = names_add(&state->names, boost->resource_type);
+        entry->owner = names_add(&state->names, boost->owner);
+        if (state->names.text.error)
+            return grid_error_set(err, GRID_ENOMEM, "no memory for the names");
         if (state->count > 0 && entry->allocated_us < entry[-1].allocated_us)
             state->sorted = false;
         state->sound++;
@@ -218,14 +226,17 @@ static int read_member(struct reader *reader, struct span key, struct span whole
     struct state *state = reader->state;
     const struct {
         const char *name;
+        char opens;
         struct span *span;
-    } kept[] = {{"nodes", &state->nodes}, {"policy", &state->policy},
-                {"waiting", &state->waiting}};
+    } kept[] = {{"nodes", '[', &state->nodes}, {"policy", '{', &state->policy},
+                {"waiting", '[', &state->waiting}};
     for (size_t i = 0; i < countof(kept); i++) {
         if (!json_is(key, kept[i].name))
             continue;
         if (kept[i].span->length)
             return damaged(reader, "a member comes twice", err);
+        if (value.at[0] != kept[i].opens)
+            return damaged(reader, "a member is not what it should be", err);
         *kept[i].span = value;
         return 0;
     }
@@ -286,6 +297,7 @@ int state_read(struct state *state, char *text, size_t length, state_note_fn not
     state->text = text;
     state->length = length;
     state->sorted = true;
+    state->names = (struct names)NAMES_INIT;
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         reader.at += 3;
     if (json_space(reader.at, reader.end) == reader.end)
@@ -314,6 +326,7 @@ void state_release(struct state *state)
     free(state->more[1]);
     free(state->entries);
     free(state->slots);
+    names_release(&state->names);
     free(state->pending.at);
     free(state->others.at);
     *state = (struct state){0};
@@ -330,62 +343,4 @@ void state_adopt(struct state *state, struct state *from, char *lines)
     free(state->pending.at);
     state->pending = from->pending;
     from->pending = (struct state_spans){0};
-}
-
-/* False when the index shows already that the filter does not let it through. */
-static bool may_match(const struct state_entry *entry, const struct grid_boost_filter *filter)
-{
-    if (entry->hash == 0)
-        return false;
-    if (filter->ends_before_us && entry->expires_us >= filter->ends_before_us)
-        return false;
-    size_t head = filter->id_prefix ? strnlen(filter->id_prefix, sizeof(entry->head)) : 0;
-    return head == 0 || memcmp(entry->head, filter->id_prefix, head) == 0;
-}
-
-static int newer_first(const void *a, const void *b, void *entries)
-{
-    const struct state_entry *left = (struct state_entry *)entries + *(const uint32_t *)a;
-    const struct state_entry *right = (struct state_entry *)entries + *(const uint32_t *)b;
-    if (left->allocated_us != right->allocated_us)
-        return left->allocated_us < right->allocated_us ? 1 : -1;
-    return left < right ? 1 : -1;
-}
-
-/* The order of entries, newest first; NULL: out of memory. The caller's. */
-static uint32_t *order_of(const struct state *state)
-{
-    uint32_t *order = malloc((state->count + 1) * sizeof(*order));
-    for (size_t i = 0; order && i < state->count; i++)
-        order[i] = (uint32_t)(state->count - 1 - i);
-    if (order && !state->sorted)
-        qsort_r(order, state->count, sizeof(*order), newer_first, state->entries);
-    return order;
-}
-
-static int pass_entry(const struct state *state, const struct state_entry *entry,
-                      grid_boost_fn fn, void *context, struct grid_error *err)
-{
-    struct grid_boost boost;
-    int rc = record_read(state_record(state, entry), &boost, NULL, err);
-    return rc < 0 ? rc : fn(context, &boost, err);
-}
-
-int state_boosts(const struct state *state, const struct grid_boost_filter *filter,
-                 grid_boost_fn fn, void *context, struct grid_error *err)
-{
-    if (filter->boost_id) {
-        const struct state_entry *entry = state_find(state, filter->boost_id);
-        return entry ? pass_entry(state, entry, fn, context, err) : 0;
-    }
-    grid_auto_free uint32_t *order = filter->newest_first ? order_of(state) : NULL;
-    if (filter->newest_first && !order)
-        return grid_error_set(err, GRID_ENOMEM, "no memory to sort");
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < state->count; i++) {
-        const struct state_entry *entry = &state->entries[order ? order[i] : i];
-        if (may_match(entry, filter))
-            rc = pass_entry(state, entry, fn, context, err);
-    }
-    return rc;
 }

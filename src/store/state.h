@@ -3,14 +3,15 @@
 #define STORE_STATE_H
 
 #include "grid/store.h"
+#include "store/load.h"
 #include "util/json.h"
 
 #define STATE_FILE "resource_boosts.json"
 #define STATE_REVISION_MAX (INT64_C(1) << 52) /* at this rate of a thousand a second: for ever */
 
 /*
- * One record: where it stands in the text, and what can be asked without reading it again. 40
- * bytes; with the slots of the id table about 50 a boost.
+ * One record: where it stands in the text, and what can be asked without reading it again. 72
+ * bytes; with the slots of the id table about 90 a boost.
  */
 struct state_entry {
     size_t at;
@@ -19,7 +20,10 @@ struct state_entry {
     char head[4];         /* the id's first bytes */
     uint32_t change;      /* set by state_apply */
     int64_t allocated_us;
+    int64_t starts_us;    /* of a reservation; INT64_MIN: it counts since it was granted */
     int64_t expires_us;   /* INT64_MIN when the original's flag says that it has ended */
+    int64_t amount_u;
+    uint32_t source, target, resource, owner; /* numbers in `names` */
 };
 
 /* A list of stretches of text. */
@@ -40,6 +44,7 @@ struct state {
     bool sorted;             /* by allocated_us, as files that we wrote are */
     uint32_t *slots;         /* by id: index + 1; 0: free */
     size_t slot_count;
+    struct names names;
     bool has_revision;       /* without one, the original wrote it */
     int64_t revision;
     int64_t timestamp_us;    /* 0: none */
@@ -68,6 +73,15 @@ struct state_entry *state_find(const struct state *state, const char *boost_id);
 /* As the driver's `boosts`. */
 int state_boosts(const struct state *state, const struct grid_boost_filter *filter,
                  grid_boost_fn fn, void *context, struct grid_error *err);
+
+/* As the driver's `load`, at `now_us`, and `nodes`. `note` (may be NULL) is told of nodes that are
+ * not sound. */
+int state_load(const struct state *state, int64_t now_us, grid_load_fn fn, void *context,
+               struct grid_error *err);
+int state_nodes(const struct state *state, grid_node_fn fn, void *context, struct grid_error *err);
+
+/* How many nodes are registered, sound or not; each that is not is told of. */
+size_t state_count_nodes(const struct state *state, state_note_fn note, void *context);
 
 /* Takes nodes, policy, waiting, history and pending from `from`, whose text goes over, too, as do
  * `lines` (malloc'd; may be NULL) that some of them may point to. */

@@ -1,6 +1,7 @@
 /* Writes the state file: what was not changed byte for byte, what was in the original's layout. */
 #include "store/state.h"
 
+#include "model/node_record.h"
 #include "model/record.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ void state_apply(struct state *state, const struct grid_changes *changes)
     struct grid_change change;
     for (size_t i = 0; i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
-        if (change.superseded)
+        if (change.superseded || change.subject != GRID_BOOST)
             continue;
         struct state_entry *entry =
             state_find(state, change.has_was ? change.was.boost_id : change.now.boost_id);
@@ -96,30 +97,135 @@ static void write_boosts(const struct state *state, const struct grid_changes *c
     }
     for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
-        if (!change.superseded && change.has_now && !state_find(state, change.now.boost_id))
+        if (change.subject == GRID_BOOST && !change.superseded && change.has_now
+            && !state_find(state, change.now.boost_id))
             put_record(&writer, (struct span){0}, &change.now);
     }
     end_run(&writer);
     buffer_text(out, writer.begun ? "\n  ]" : "]");
 }
 
-/* The boost of an event goes in over the record that stands in the file, so that it keeps what
- * other programs wrote there. */
-static void write_event(const struct state *state, const struct grid_event *event,
-                        struct json *json, struct buffer *scratch)
+/* --- nodes and policy ------------------------------------------------------------------------- */
+
+struct nodes_writer {
+    const struct grid_changes *changes;
+    struct json *json;
+};
+
+/* The latest change of a node: its index, or -1. Another's name never comes twice here. */
+static int64_t node_change(const struct grid_changes *changes, const char *node_id,
+                           struct grid_change *ret)
 {
-    const struct state_entry *entry = state_find(state, event->boost_id);
-    struct span record = {0};
-    if (entry) {
-        scratch->length = 0;
-        struct json compact = json_begin(scratch, -1);
-        record_rewrite(&compact, state_record(state, entry), &event->boost);
-        record = (struct span){scratch->data, scratch->length};
+    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, ret);
+        if (ret->subject == GRID_NODE && !ret->superseded
+            && strcmp(ret->node->node_id, node_id) == 0)
+            return (int64_t)i;
     }
-    if (scratch->error)
-        json->out->error = scratch->error;
+    return -1;
+}
+
+static int rewrite_node(void *context, size_t index, struct span value, struct grid_error *err)
+{
+    (void)index, (void)err;
+    const struct nodes_writer *writer = context;
+    struct grid_node node;
+    struct grid_change change;
+    if (node_record_read(value, &node, NULL) < 0
+        || node_change(writer->changes, node.node_id, &change) < 0)
+        json_raw(writer->json, value);
+    else if (change.has_now)
+        node_record_write(writer->json, value, change.node);
+    return 0;
+}
+
+struct node_name {
+    const char *name;
+    struct span found;
+};
+
+static int match_node(void *context, size_t index, struct span value, struct grid_error *err)
+{
+    (void)index, (void)err;
+    struct node_name *wanted = context;
+    struct grid_node node;
+    if (node_record_read(value, &node, NULL) < 0 || strcmp(node.node_id, wanted->name) != 0)
+        return 0;
+    wanted->found = value;
+    return 1;
+}
+
+/* The record of a node as it stands in the file; length 0: it is new. */
+static struct span old_node(const struct state *state, const char *name)
+{
+    struct node_name wanted = {.name = name};
+    if (state->nodes.length)
+        (void)json_array(state->nodes, match_node, &wanted, NULL);
+    return wanted.found;
+}
+
+static void write_nodes(const struct state *state, const struct grid_changes *changes,
+                        struct json *json)
+{
+    struct nodes_writer writer = {changes, json};
+    struct grid_change change;
+    if (!changes || !grid_changes_nodes(changes)) {
+        if (state->nodes.length)
+            json_key(json, "nodes"), json_raw(json, state->nodes);
+        return;
+    }
+    json_key(json, "nodes");
+    json_open(json, '[');
+    if (state->nodes.length)
+        (void)json_array(state->nodes, rewrite_node, &writer, NULL);
+    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        if (change.subject == GRID_NODE && change.has_now && !change.superseded
+            && old_node(state, change.node->node_id).length == 0)
+            node_record_write(json, (struct span){0}, change.node);
+    }
+    json_close(json, ']');
+}
+
+static void write_policy(const struct state *state, const struct grid_changes *changes,
+                         struct json *json)
+{
+    const struct grid_policy *policy = NULL;
+    struct grid_change change;
+    for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        if (change.subject == GRID_POLICY)
+            policy = change.policy;
+    }
+    if (!policy && !state->policy.length)
+        return;
+    json_key(json, "policy");
+    if (policy)
+        policy_record_write(json, policy);
     else
-        record_event_write(json, event, record);
+        json_raw(json, state->policy);
+}
+
+/* --- events and the rest --------------------------------------------------------------------- */
+
+/* What the event is about, as it stands in the file now: boosts and nodes keep what other programs
+ * wrote there. */
+static struct span subject_of(const struct state *state, const struct grid_change *change,
+                              const struct grid_event *event, struct buffer *scratch)
+{
+    struct json compact = json_begin(scratch, -1);
+    const struct state_entry *entry =
+        event->has_boost ? state_find(state, event->boost_id) : NULL;
+    scratch->length = 0;
+    if (change->node)
+        node_record_write(&compact, old_node(state, change->node->node_id), change->node);
+    else if (change->policy)
+        policy_record_write(&compact, change->policy);
+    else if (entry)
+        record_rewrite(&compact, state_record(state, entry), &event->boost);
+    else
+        return (struct span){0};
+    return (struct span){scratch->data, scratch->length};
 }
 
 void state_write_events(const struct state *state, const struct grid_changes *changes,
@@ -127,10 +233,16 @@ void state_write_events(const struct state *state, const struct grid_changes *ch
 {
     grid_auto_buffer struct buffer scratch = BUFFER_INIT;
     struct grid_event event;
+    struct grid_change change;
     for (size_t i = 0; i < grid_changes_count(changes); i++) {
         if (!grid_changes_event(changes, i, &event))
             continue;
-        write_event(state, &event, json, &scratch);
+        grid_changes_get(changes, i, &change);
+        struct span subject = subject_of(state, &change, &event, &scratch);
+        if (scratch.error)
+            json->out->error = scratch.error;
+        else
+            record_event_write(json, &event, subject);
         if (!lines)
             continue;
         buffer_text(json->out, "\n");
@@ -171,15 +283,12 @@ void state_write(const struct state *state, const struct state_commit *commit, s
     json_string(&json, grid_time_format_naive(commit->now_us, time));
     json_key(&json, "revision");
     json_int(&json, commit->revision);
-    const struct {
-        const char *name;
-        struct span value;
-    } kept[] = {{"nodes", state->nodes}, {"policy", state->policy}, {"waiting", state->waiting}};
-    for (size_t i = 0; i < countof(kept); i++)
-        if (kept[i].value.length) {
-            json_key(&json, kept[i].name);
-            json_raw(&json, kept[i].value);
-        }
+    write_nodes(state, commit->changes, &json);
+    write_policy(state, commit->changes, &json);
+    if (state->waiting.length) {
+        json_key(&json, "waiting");
+        json_raw(&json, state->waiting);
+    }
     if (commit->history_bytes) {
         json_key(&json, "history");
         json_int(&json, commit->history_bytes);

@@ -16,15 +16,16 @@
 
 int array_reserve(void *array, size_t *capacity, size_t count, size_t size)
 {
-    size_t larger = *capacity ? *capacity : FIRST_COUNT, bytes;
-    void *old, *moved = NULL;
+    size_t larger = *capacity ? *capacity : FIRST_COUNT;
+    void *moved;
     if (count <= *capacity)
         return 0;
-    while (larger && larger < count)
-        larger = larger > SIZE_MAX / 2 ? 0 : 2 * larger;
-    memcpy(&old, array, sizeof(old)); /* whatever it points to */
-    if (larger && !__builtin_mul_overflow(larger, size, &bytes))
-        moved = realloc(old, bytes);
+    if (count > SIZE_MAX / 2 / size)
+        return GRID_ENOMEM;
+    while (larger < count)
+        larger *= 2;
+    memcpy(&moved, array, sizeof(moved)); /* a pointer to whatever the elements are */
+    moved = realloc(moved, larger * size);
     if (!moved)
         return GRID_ENOMEM;
     memcpy(array, &moved, sizeof(moved));
@@ -139,16 +140,6 @@ bool text_same(const char *a, const char *b)
         if (!*a)
             return true;
     return false;
-}
-
-bool text_is(const char *text, const char *wanted)
-{
-    return !wanted || strcmp(text, wanted) == 0;
-}
-
-bool text_begins(const char *text, const char *prefix)
-{
-    return !prefix || strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 int32_t text_utf8(const char *text, const char *end, size_t *ret_length)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Cleanup attributes, at the declaration: `grid_auto_free char *copy = strdup(text);` */
 static inline void text_free_pointer(void *pointer) { free(*(void **)pointer); }
@@ -64,8 +65,14 @@ static inline char text_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c -
 bool text_same(const char *a, const char *b);
 
 /* Is the text this, or does it begin with this? What is not asked for (NULL) is so. */
-bool text_is(const char *text, const char *wanted);
-bool text_begins(const char *text, const char *prefix);
+static inline bool text_is(const char *text, const char *wanted)
+{
+    return !wanted || strcmp(text, wanted) == 0;
+}
+static inline bool text_begins(const char *text, const char *prefix)
+{
+    return !prefix || strncmp(text, prefix, strlen(prefix)) == 0;
+}
 
 /* Reads one UTF-8 character from [text, end): its code point, and *ret_length bytes (1 to 4).
  * Returns -1 for what is not valid UTF-8 (overlong, surrogates, beyond U+10FFFF, cut off). */
