@@ -235,8 +235,8 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
     /* On a full disk the ledger goes on with the generations that there are. */
     if (failed && !is_full(failed)) {
         unlinkat(db->dirfd, name, 0);
-        return grid_error_errno(err, GRID_EIO, failed, "cannot keep the old '%s/%s'", db->dir,
-                                db->name);
+        return grid_error_errno(err, GRID_EIO, failed, "cannot keep the old state in '%s/%s'",
+                                db->dir, FILE_GENERATIONS);
     }
     if (!is_alone(db)) {
         unlinkat(db->dirfd, name, 0);

@@ -174,32 +174,26 @@ int history_move(const struct file_db *db, int64_t *ret_end_bytes, struct grid_e
     return 0;
 }
 
-/*
- * Usually the hints of what was pending before stand there already, and those of this commit are
- * added. They are written anew where what counts has moved, or, after a recovery, all of them.
- */
+/* All of them each time: those of earlier commits are not synced either, and may be lost. */
 void history_hint(const struct file_db *db, const struct state_commit *commit)
 {
     grid_auto_close int fd = -1;
     struct stat st;
-    if (open_history(db, O_RDWR | O_CREAT, &fd, &st, NULL) != 0)
+    if (open_history(db, O_RDWR | O_CREAT, &fd, &st, NULL) != 0
+        || lseek(fd, commit->history_bytes, SEEK_SET) < 0)
         return;
     if (st.st_size == 0)
         file_give(db, fd);
-    bool anew = !commit->changes || commit->history_bytes != db->state.history_bytes ||
-                st.st_size < commit->history_bytes;
-    off_t begin = anew ? commit->history_bytes : st.st_size;
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     out.fd = fd;
-    if (lseek(fd, begin, SEEK_SET) < 0)
-        return;
-    if (!commit->changes)
+    if (commit->history_bytes == db->state.history_bytes)
         put_pending(db, &out);
     struct json json = json_begin(&out, -1);
     if (commit->changes)
         state_write_events(&db->state, commit->changes, &json, true);
-    if (buffer_flush(&out) == 0 && st.st_size > begin + (off_t)out.written)
-        (void)!ftruncate(fd, begin + (off_t)out.written);
+    /* Older hints may have been longer. */
+    if (buffer_flush(&out) == 0 && st.st_size > commit->history_bytes + (int64_t)out.written)
+        (void)!ftruncate(fd, commit->history_bytes + (int64_t)out.written);
 }
 
 /* --- for recovery --------------------------------------------------------------------------- */

@@ -248,7 +248,7 @@ static void tell(const struct file_db *db, const struct found *found, const char
 {
     char lost[128], forward[64] = "";
     if (found->reached >= known && found->gap)
-        snprintf(lost, sizeof(lost), "a change in between may be lost");
+        snprintf(lost, sizeof(lost), "changes in between are lost at most");
     else if (found->reached >= known)
         snprintf(lost, sizeof(lost), "no change that is known of is lost");
     else
@@ -305,13 +305,16 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
     char aside[FILE_NAME_SIZE] = "";
     state_apply(&found.state, &found.changes);
     rc = add_restored(db, &found, &commit, why, err);
-    if (rc == 0 && db->lock_fd >= 0)
+    bool replaced = false;
+    if (rc == 0 && db->lock_fd >= 0) {
         rc = replace_in_file(db, &found, &commit, aside, err);
+        replaced = rc == 0;
+    }
     if (rc < 0 && rc != GRID_ENOMEM && rc != GRID_EUNKNOWN && db->mode < GRID_TIDY)
         rc = 0; /* a reader that may not write, or cannot, goes on in memory */
     if (rc == 0)
         rc = replace_in_memory(db, &found.state, &commit, err);
-    if (rc == 0 && db->lock_fd >= 0)
+    if (rc == 0 && replaced)
         history_hint(db, &(struct state_commit){.history_bytes = commit.history_bytes});
     if (rc == 0)
         tell(db, &found, why, known, aside);
