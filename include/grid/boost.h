@@ -34,6 +34,7 @@ struct grid_boost {
     int64_t starts_us;    /* allocated_us unless it was reserved for later */
     int64_t expires_us;   /* the first instant at which it no longer counts; GRID_NEVER */
     int64_t ended_us;     /* when it ended; meaningful for the three ended states */
+    uint64_t devices;     /* of its source, a bit for each index; 0: none are known */
     int64_t token;        /* fencing token, rising over the ledger's life; 0: made without one */
     enum grid_priority priority;
     enum grid_boost_state ended; /* GRID_RELEASED.. once it has ended, GRID_ACTIVE before */

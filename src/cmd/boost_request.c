@@ -10,6 +10,8 @@ static const struct cmd_option request_options[] = {
     {"priority", 0, "PRIORITY", "low, normal, high or critical (normal)", CMD_PRIORITY},
     {"duration", 0, "DUR", "how long: 90s, 30m, 1h30m, 2d, never (1h)", CMD_TEXT},
     {"source", 0, "NODE", "only this lender", CMD_NODE},
+    {"prefer", 0, "NODE", "this lender if it can, else any", CMD_NODE},
+    {"split", 0, NULL, "several lenders, if none has it all", CMD_TEXT},
     {"reason", 0, "TEXT", "what it is for", CMD_TEXT},
     {"owner", 0, "NAME", "for another user (root only)", CMD_OWNER},
     {"request-id", 0, "KEY", "asking again with the same key is harmless", CMD_TEXT},
@@ -20,21 +22,53 @@ static const struct cmd_option request_options[] = {
 /* A request, and room for what its strings point at. */
 struct request {
     struct grid_request grid;
-    char id[UUID_STR_LEN], resource[GRID_RESOURCE_SIZE];
+    char ids[GRID_GROUP_MOST][UUID_STR_LEN], resources[GRID_NEEDS_MOST][GRID_RESOURCE_SIZE];
+    const char *id_list[GRID_GROUP_MOST];
 };
+
+static int read_need(struct cmd *cmd, struct request *request, size_t index,
+                     struct grid_error *err)
+{
+    struct grid_request *grid = &request->grid;
+    char *resource = request->resources[index];
+    const char *amount = cmd->arguments[2 + 2 * index];
+    int rc = boost_resource(cmd, cmd->arguments[1 + 2 * index], resource, err);
+    grid->needs[index].resource = resource;
+    for (size_t i = 0; rc == 0 && i < index; i++)
+        if (strcmp(resource, request->resources[i]) == 0)
+            return grid_error_set(err, GRID_EUSAGE, "resource '%s' comes twice", resource);
+    return rc ?: grid_amount_parse(resource, amount, &grid->needs[index].amount_u, err);
+}
+
+/* One id for each record that the request may make. */
+static void make_ids(struct request *request)
+{
+    struct grid_request *grid = &request->grid;
+    bool several = grid->need_count > 1 || grid->split;
+    grid->boost_ids = request->id_list;
+    grid->id_count = several ? GRID_GROUP_MOST : 1;
+    for (size_t i = 0; i < grid->id_count; i++) {
+        uuid_t uuid;
+        uuid_generate_random(uuid);
+        uuid_unparse_lower(uuid, request->ids[i]);
+        request->id_list[i] = request->ids[i];
+    }
+}
 
 static int read_arguments(struct cmd *cmd, struct request *request, struct grid_error *err)
 {
-    uuid_t uuid;
-    uuid_generate_random(uuid);
-    uuid_unparse_lower(uuid, request->id);
-    request->grid.boost_id = request->id;
-    request->grid.target_node = cmd->arguments[0];
-    request->grid.resource_type = request->resource;
-    int rc = grid_node_name_check(cmd->arguments[0], err);
-    rc = rc ?: boost_resource(cmd, cmd->arguments[1], request->resource, err);
-    return rc ?: grid_amount_parse(request->resource, cmd->arguments[2], &request->grid.amount_u,
-                                   err);
+    struct grid_request *grid = &request->grid;
+    grid->target_node = cmd->arguments[0];
+    grid->need_count = (cmd->argument_count - 1) / 2;
+    if (cmd->argument_count % 2 == 0)
+        return grid_error_set(err, GRID_EUSAGE, "AMOUNT is missing behind '%s'",
+                              text_shown(cmd->arguments[cmd->argument_count - 1]));
+    if (grid->need_count > GRID_NEEDS_MOST)
+        return grid_error_set(err, GRID_EUSAGE, "more than %d resources", GRID_NEEDS_MOST);
+    int rc = grid_node_name_check(grid->target_node, err);
+    for (size_t i = 0; rc == 0 && i < grid->need_count; i++)
+        rc = read_need(cmd, request, i, err);
+    return rc;
 }
 
 /* Who owns it: who asks, unless root says otherwise. */
@@ -54,13 +88,19 @@ static int read_options(struct cmd *cmd, struct request *request, struct grid_er
     struct grid_request *grid = &request->grid;
     const char *priority = cmd_value(cmd, "priority"), *duration = cmd_value(cmd, "duration");
     grid->priority = GRID_NORMAL;
-    grid->duration_us = GRID_HOUR;
+    grid->split = cmd_value(cmd, "split");
+    grid->prefer_node = cmd_value(cmd, "prefer");
     grid->source_node = cmd_value(cmd, "source");
     int rc = priority ? grid_priority_parse(priority, &grid->priority, err) : 0;
     if (rc == 0 && duration)
         rc = grid_duration_parse(duration, true, &grid->duration_us, err);
     if (rc == 0 && grid->source_node)
         rc = grid_node_name_check(grid->source_node, err);
+    if (rc == 0 && grid->prefer_node)
+        rc = grid_node_name_check(grid->prefer_node, err);
+    if (rc == 0 && grid->source_node && (grid->prefer_node || grid->split))
+        rc = grid_error_set(err, GRID_EUSAGE, "--source goes with neither --prefer nor --split");
+    make_ids(request);
     rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &grid->reason, err);
     return rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
 }
@@ -68,59 +108,72 @@ static int read_options(struct cmd *cmd, struct request *request, struct grid_er
 /* The change may have been made: how to find out. */
 static int unknown(const struct grid_request *request, struct grid_error *err)
 {
-    grid_error_wrap(err, "boost '%s' may have been granted", request->boost_id);
+    grid_error_wrap(err, "boost '%s' may have been granted", request->boost_ids[0]);
     if (request->request_id)
         return grid_error_hint(err, "ask again with the same --request-id '%s'",
                                text_shown(request->request_id));
     return grid_error_hint(err, "see 'grid boost show %s'; with --request-id a request can be "
-                           "asked again", request->boost_id);
+                           "asked again", request->boost_ids[0]);
 }
 
-static int print(struct cmd *cmd, const struct grid_grant *grant, struct grid_error *err)
+/* The members of the grant on their way out. */
+struct granted {
+    struct cmd *cmd;
+    struct sheet sheet;
+    size_t count;
+};
+
+static int add_member(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
-    auto_sheet struct sheet sheet;
-    int rc = sheet_begin(&sheet, cmd, &rows_boosts, err);
-    if (rc < 0)
-        return rc;
+    (void)err;
+    struct granted *granted = context;
+    struct cmd *cmd = granted->cmd;
     if (cmd->settings.format == FORMAT_TABLE) {
-        boost_print(cmd, &grant->boost, grid_store_now(cmd->store), false);
-        return 0;
+        if (granted->count > 0)
+            buffer_text(&cmd->out, "\n");
+        boost_print(cmd, boost, grid_store_now(cmd->store), false);
+    } else if (granted->count == 0 || cmd->settings.format != FORMAT_ID) {
+        sheet_add(&granted->sheet, boost, grid_store_now(cmd->store));
     }
-    sheet_add(&sheet, &grant->boost, grid_store_now(cmd->store));
-    if (cmd->settings.format == FORMAT_JSON)
-        boost_document(&sheet, &grant->boost, grid_store_now(cmd->store), &grant->replayed);
+    granted->count++;
     return 0;
 }
 
 static int run_request(struct cmd *cmd, struct grid_error *err)
 {
-    struct request request = {0};
+    static struct request request;
     struct grid_grant grant;
+    struct granted granted = {.cmd = cmd};
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = read_arguments(cmd, &request, err);
     rc = rc ?: read_options(cmd, &request, err);
     rc = rc ?: read_owner(cmd, &request, err);
     rc = rc ?: cmd_store(cmd, err);
-    rc = rc ?: grid_ledger_request(cmd->store, &request.grid, dry_run, &grant, err);
+    rc = rc ?: sheet_begin(&granted.sheet, cmd, &rows_boosts, err);
+    rc = rc ?: grid_ledger_request(cmd->store, &request.grid, dry_run, NULL, &grant, add_member,
+                                   &granted, err);
     if (rc < 0)
         return rc == GRID_EUNKNOWN ? unknown(&request.grid, err) : rc;
     if (dry_run)
         output_info(cmd, "dry run: nothing was written");
     else if (!grant.replayed)
-        snprintf(cmd->done, sizeof(cmd->done), "boost '%s' was granted", request.id);
+        snprintf(cmd->done, sizeof(cmd->done), "boost '%s' was granted",
+                 request.ids[0]);
     if (grant.replayed)
         output_info(cmd, "this request id was used before: this is the boost that it got");
     else if (grant.unchecked)
         output_info(cmd, "no node is registered: capacity is not checked "
                     "('grid node add NAME cpu=16' registers one)");
-    return print(cmd, &grant, err);
+    if (cmd->settings.format == FORMAT_JSON)
+        boost_document(&granted.sheet, &grant.boost, grid_store_now(cmd->store), &grant.replayed);
+    sheet_release(&granted.sheet);
+    return 0;
 }
 
 const struct cmd_verb boost_request_verbs[] = {
-    {.noun = "boost", .name = "request", .arguments = "TARGET RESOURCE AMOUNT",
+    {.noun = "boost", .name = "request", .arguments = "TARGET RESOURCE AMOUNT...",
      .summary = "Borrow an amount of a resource for the node TARGET",
      .options = request_options, .kinds = {CMD_NODE, CMD_RESOURCE, CMD_TEXT},
-     .crowded = "one resource at a time: unexpected argument",
      .examples = "  grid boost request gpu-master cpu 2.0\n"
                  "  grid boost request gpu-master memory 16GiB --duration 30m --priority high\n"
                  "  id=$(grid boost request gpu-master gpu 1 --source gpu1 -q)\n",
