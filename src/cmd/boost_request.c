@@ -7,15 +7,15 @@
 #include <uuid/uuid.h>
 
 static const struct cmd_option request_options[] = {
-    {"priority", 0, "PRIORITY", "low, normal, high or critical (normal)", CMD_PRIORITY},
-    {"duration", 0, "DUR", "how long: 90s, 30m, 1h30m, 2d, never (1h)", CMD_TEXT},
-    {"source", 0, "NODE", "only this lender", CMD_NODE},
-    {"prefer", 0, "NODE", "this lender if it can, else any", CMD_NODE},
-    {"split", 0, NULL, "several lenders, if none has it all", CMD_TEXT},
-    {"reason", 0, "TEXT", "what it is for", CMD_TEXT},
-    {"owner", 0, "NAME", "for another user (root only)", CMD_OWNER},
-    {"request-id", 0, "KEY", "asking again with the same key is harmless", CMD_TEXT},
-    {"dry-run", 0, NULL, "decide and print, but write nothing", CMD_TEXT},
+    {"priority", 0, "PRIORITY", "low, normal, high or critical (normal)"},
+    {"duration", 0, "DUR", "how long: 90s, 30m, 1h30m, 2d, never (1h)"},
+    {"source", 0, "NODE", "only this lender"},
+    {"prefer", 0, "NODE", "this lender if it can, else any"},
+    {"split", 0, NULL, "several lenders, if none has it all"},
+    {"reason", 0, "TEXT", "what it is for"},
+    {"owner", 0, "NAME", "for another user (root only)"},
+    {"request-id", 0, "KEY", "asking again with the same key is harmless"},
+    {"dry-run", 0, NULL, "decide and print, but write nothing"},
     {0},
 };
 
@@ -40,21 +40,6 @@ static int read_need(struct cmd *cmd, struct request *request, size_t index,
     return rc ?: grid_amount_parse(resource, amount, &grid->needs[index].amount_u, err);
 }
 
-/* One id for each record that the request may make. */
-static void make_ids(struct request *request)
-{
-    struct grid_request *grid = &request->grid;
-    bool several = grid->need_count > 1 || grid->split;
-    grid->boost_ids = request->id_list;
-    grid->id_count = several ? GRID_GROUP_MOST : 1;
-    for (size_t i = 0; i < grid->id_count; i++) {
-        uuid_t uuid;
-        uuid_generate_random(uuid);
-        uuid_unparse_lower(uuid, request->ids[i]);
-        request->id_list[i] = request->ids[i];
-    }
-}
-
 static int read_arguments(struct cmd *cmd, struct request *request, struct grid_error *err)
 {
     struct grid_request *grid = &request->grid;
@@ -71,38 +56,43 @@ static int read_arguments(struct cmd *cmd, struct request *request, struct grid_
     return rc;
 }
 
-/* Who owns it: who asks, unless root says otherwise. */
-static int read_owner(struct cmd *cmd, struct request *request, struct grid_error *err)
+static int read_options(struct cmd *cmd, struct grid_request *grid, struct grid_error *err)
 {
-    int rc = cmd_text(cmd, "owner", GRID_USER_SIZE, &request->grid.owner, err);
-    if (rc == 0 && request->grid.owner && getuid() != 0)
-        return grid_error_set(err, GRID_EPERM, "only root may ask for another owner");
-    if (!request->grid.owner)
-        request->grid.owner = cmd_user(cmd);
-    request->grid.host = cmd_host(cmd);
-    return rc;
-}
-
-static int read_options(struct cmd *cmd, struct request *request, struct grid_error *err)
-{
-    struct grid_request *grid = &request->grid;
-    const char *priority = cmd_value(cmd, "priority"), *duration = cmd_value(cmd, "duration");
+    const char *priority = cmd_value(cmd, "priority");
     grid->priority = GRID_NORMAL;
     grid->split = cmd_value(cmd, "split");
     grid->prefer_node = cmd_value(cmd, "prefer");
     grid->source_node = cmd_value(cmd, "source");
+    grid->host = cmd_host(cmd);
     int rc = priority ? grid_priority_parse(priority, &grid->priority, err) : 0;
-    if (rc == 0 && duration)
-        rc = grid_duration_parse(duration, true, &grid->duration_us, err);
+    rc = rc ?: cmd_duration(cmd, "duration", true, &grid->duration_us, err);
     if (rc == 0 && grid->source_node)
         rc = grid_node_name_check(grid->source_node, err);
     if (rc == 0 && grid->prefer_node)
         rc = grid_node_name_check(grid->prefer_node, err);
     if (rc == 0 && grid->source_node && (grid->prefer_node || grid->split))
         rc = grid_error_set(err, GRID_EUSAGE, "--source goes with neither --prefer nor --split");
-    make_ids(request);
     rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &grid->reason, err);
-    return rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
+    rc = rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
+    rc = rc ?: cmd_text(cmd, "owner", GRID_USER_SIZE, &grid->owner, err);
+    if (rc == 0 && grid->owner && getuid() != 0)
+        return grid_error_set(err, GRID_EPERM, "only root may ask for another owner");
+    grid->owner = grid->owner ? grid->owner : cmd_user(cmd);
+    return rc;
+}
+
+/* One id for each record that the request may make. */
+static void make_ids(struct request *request)
+{
+    struct grid_request *grid = &request->grid;
+    grid->boost_ids = request->id_list;
+    grid->id_count = grid->need_count > 1 || grid->split ? GRID_GROUP_MOST : 1;
+    for (size_t i = 0; i < grid->id_count; i++) {
+        uuid_t uuid;
+        uuid_generate_random(uuid);
+        uuid_unparse_lower(uuid, request->ids[i]);
+        request->id_list[i] = request->ids[i];
+    }
 }
 
 /* The change may have been made: how to find out. */
@@ -116,64 +106,57 @@ static int unknown(const struct grid_request *request, struct grid_error *err)
                            "asked again", request->boost_ids[0]);
 }
 
-/* The members of the grant on their way out. */
-struct granted {
-    struct cmd *cmd;
-    struct sheet sheet;
-    size_t count;
-};
-
+/* People get the members one after the other; the id is that of the first. */
 static int add_member(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     (void)err;
-    struct granted *granted = context;
-    struct cmd *cmd = granted->cmd;
+    struct cmd *cmd = context;
     if (cmd->settings.format == FORMAT_TABLE) {
-        if (granted->count > 0)
-            buffer_text(&cmd->out, "\n");
-        boost_print(cmd, boost, grid_store_now(cmd->store), false);
-    } else if (granted->count == 0 || cmd->settings.format != FORMAT_ID) {
-        sheet_add(&granted->sheet, boost, grid_store_now(cmd->store));
+        buffer_text(&cmd->out, cmd->out.length > 0 ? "\n" : "");
+        sheet_show(cmd, boost, false, NULL, NULL);
+    } else if (cmd->sheet.rows == 0 || cmd->settings.format != FORMAT_ID) {
+        sheet_add(cmd, boost);
     }
-    granted->count++;
     return 0;
+}
+
+static void print_replayed(struct json *json, const void *context)
+{
+    const struct grid_grant *grant = context;
+    json_key(json, "replayed");
+    json_bool(json, grant->replayed);
 }
 
 static int run_request(struct cmd *cmd, struct grid_error *err)
 {
     static struct request request;
     struct grid_grant grant;
-    struct granted granted = {.cmd = cmd};
     bool dry_run = cmd_value(cmd, "dry-run");
     int rc = read_arguments(cmd, &request, err);
-    rc = rc ?: read_options(cmd, &request, err);
-    rc = rc ?: read_owner(cmd, &request, err);
-    rc = rc ?: cmd_store(cmd, err);
-    rc = rc ?: sheet_begin(&granted.sheet, cmd, &rows_boosts, err);
+    rc = rc ?: read_options(cmd, &request.grid, err);
+    make_ids(&request);
     rc = rc ?: grid_ledger_request(cmd->store, &request.grid, dry_run, NULL, &grant, add_member,
-                                   &granted, err);
+                                   cmd, err);
     if (rc < 0)
         return rc == GRID_EUNKNOWN ? unknown(&request.grid, err) : rc;
     if (dry_run)
         output_info(cmd, "dry run: nothing was written");
     else if (!grant.replayed)
-        snprintf(cmd->done, sizeof(cmd->done), "boost '%s' was granted",
-                 request.ids[0]);
+        snprintf(cmd->done, sizeof(cmd->done), "boost '%s' was granted", request.ids[0]);
     if (grant.replayed)
         output_info(cmd, "this request id was used before: this is the boost that it got");
     else if (grant.unchecked)
         output_info(cmd, "no node is registered: capacity is not checked "
                     "('grid node add NAME cpu=16' registers one)");
-    if (cmd->settings.format == FORMAT_JSON)
-        boost_document(&granted.sheet, &grant.boost, grid_store_now(cmd->store), &grant.replayed);
-    sheet_release(&granted.sheet);
+    if (cmd->settings.format != FORMAT_TABLE)
+        sheet_show(cmd, &grant.boost, false, print_replayed, &grant);
     return 0;
 }
 
 const struct cmd_verb boost_request_verbs[] = {
-    {.noun = "boost", .name = "request", .arguments = "TARGET RESOURCE AMOUNT...",
+    {.name = "request", .arguments = "TARGET RESOURCE AMOUNT...",
      .summary = "Borrow an amount of a resource for the node TARGET",
-     .options = request_options, .kinds = {CMD_NODE, CMD_RESOURCE, CMD_TEXT},
+     .options = request_options, .rows = &rows_boosts,
      .examples = "  grid boost request gpu-master cpu 2.0\n"
                  "  grid boost request gpu-master memory 16GiB --duration 30m --priority high\n"
                  "  id=$(grid boost request gpu-master gpu 1 --source gpu1 -q)\n",

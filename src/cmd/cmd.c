@@ -1,5 +1,6 @@
-/* Dispatch: the one list of verbs, and a call's way from its words to its exit status. */
-#include "cmd/output.h"
+/* Dispatch: the one list of nouns, and a call's way from its words to its exit status. */
+#include "cmd/cmd.h"
+#include "util/clock.h"
 
 #include <assert.h>
 #include <pwd.h>
@@ -7,30 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct cmd_verb *const tables[] = {
-    boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_history_verbs, store_verbs,
+const struct cmd_noun cmd_nouns[] = {
+    {"boost", "lend, list and return resources",
+     {boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_history_verbs}},
+    {"store", "look after the ledger", {store_verbs}},
+    {0},
 };
 
-static const char *const nouns[][2] = {
-    {"boost", "lend, list and return resources"},
-    {"store", "look after the ledger"},
-};
-
-const struct cmd_verb *cmd_verb_at(size_t index)
+const struct cmd_verb *cmd_verb_at(const struct cmd_noun *noun, size_t index)
 {
-    for (size_t i = 0; i < countof(tables); i++)
-        for (const struct cmd_verb *verb = tables[i]; verb->noun; verb++)
+    for (size_t i = 0; noun->tables[i]; i++)
+        for (const struct cmd_verb *verb = noun->tables[i]; verb->name; verb++)
             if (index-- == 0)
                 return verb;
     return NULL;
-}
-
-const char *cmd_noun_at(size_t index, const char **ret_summary)
-{
-    if (index >= countof(nouns))
-        return NULL;
-    *ret_summary = nouns[index][1];
-    return nouns[index][0];
 }
 
 const char *cmd_word(void *words, size_t index)
@@ -44,11 +35,9 @@ const char *const cmd_resources[] = {"cpu", "gpu", "memory", NULL};
 
 const char *cmd_value(const struct cmd *cmd, const char *option)
 {
-    for (size_t i = 0; cmd->options[i]; i++)
-        if (strcmp(cmd->options[i]->name, option) == 0)
-            return cmd->values[i];
-    assert(!"an option that the verb does not have");
-    return NULL;
+    size_t i = option_find(cmd, option, strlen(option));
+    assert(cmd->options[i]);
+    return cmd->values[i];
 }
 
 int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char **ret,
@@ -66,6 +55,19 @@ int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char 
         return grid_error_set(err, GRID_EUSAGE, "--%s is not UTF-8: '%s'", option,
                               text_shown(text));
     return 0;
+}
+
+int cmd_duration(const struct cmd *cmd, const char *option, bool never, int64_t *ret_us,
+                 struct grid_error *err)
+{
+    const char *text = cmd_value(cmd, option);
+    return text ? grid_duration_parse(text, never, ret_us, err) : 0;
+}
+
+int cmd_time(const struct cmd *cmd, const char *option, int64_t *ret_us, struct grid_error *err)
+{
+    const char *text = cmd_value(cmd, option);
+    return text ? grid_time_parse(text, clock_now_us(), ret_us, err) : 0;
 }
 
 const char *cmd_user(struct cmd *cmd)
@@ -92,7 +94,7 @@ int cmd_store(struct cmd *cmd, struct grid_error *err)
     struct grid_store_options options = {.url = cmd->settings.store,
                                          .actor = actor,
                                          .lock_timeout_us = cmd->settings.lock_timeout_us,
-                                         .keep_generations = cmd->settings.keep_generations,
+                                         .keep_generations = (int)cmd->settings.keep_generations,
                                          .note = output_note,
                                          .note_context = cmd};
     return grid_store_open(&options, &cmd->store, err);
@@ -118,7 +120,9 @@ static int run(struct cmd *cmd, struct grid_error *err)
 {
     int rc = option_count(cmd, err);
     rc = rc ?: config_load(cmd, err);
-    return rc < 0 ? rc : cmd->verb->run(cmd, err);
+    rc = rc ?: sheet_begin(cmd, err);
+    rc = rc ?: cmd_store(cmd, err);
+    return rc ?: cmd->verb->run(cmd, err);
 }
 
 int cmd_main(struct cmd *cmd, int argc, char **argv)
@@ -139,5 +143,6 @@ int cmd_main(struct cmd *cmd, int argc, char **argv)
             rc = run(cmd, &err);
     }
     grid_store_close(cmd->store);
+    buffer_release(&cmd->sheet.text);
     return output_finish(cmd, rc, &err);
 }

@@ -2,77 +2,71 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
+#include "cmd/sheet.h"
 #include "grid/grid.h"
-#include "util/text.h"
 
 #include <limits.h>
-
-/* What a value is, for completion. */
-enum cmd_kind {
-    CMD_TEXT, /* nothing can be offered */
-    CMD_NODE,
-    CMD_OWNER,
-    CMD_BOOST,
-    CMD_RESOURCE,
-    CMD_PRIORITY,
-    CMD_EVENT,
-    CMD_FORMAT,
-    CMD_COLOR,
-    CMD_COLUMNS,
-    CMD_FILE,
-    CMD_DIRECTORY,
-};
 
 /* A table of options ends with a row without a name. */
 struct cmd_option {
     const char *name;     /* long, without dashes; of one letter: there is only the short one */
     char letter;          /* short, or 0 */
-    const char *argument; /* "DUR"; NULL: takes none */
+    const char *argument; /* "DUR"; NULL: takes none. Completion goes by this word */
     const char *help;
-    enum cmd_kind kind;   /* of the argument */
 };
 
 struct cmd;
-struct row_kind;
 
 /*
- * One row per verb; a noun's tables end with a row without a noun. Dispatch, help, completion and
- * the test of the manual pages come from it.
+ * One row per verb; a table ends with a row without a name. Dispatch, help, completion and the
+ * test of the manual pages come from it. When `run` is called, the arguments are as many as they
+ * should be, the settings are known, cmd->store is open, and cmd->sheet is ready for `rows`.
  */
 struct cmd_verb {
-    const char *noun, *name;
-    const char *arguments; /* "ID... [FILE]": words in brackets may be missing, "..." repeats */
+    const char *name;
+    const char *arguments; /* "ID... [FILE]": what is in brackets may be missing, "..." repeats */
     const char *summary;
     const struct cmd_option *options, *shared; /* its own, and those of several verbs; or NULL */
-    enum cmd_kind kinds[4];      /* of its arguments; the last one's goes on */
-    const struct row_kind *rows; /* what it lists, for --columns; or NULL */
-    const char *crowded;         /* said of an argument too many; NULL: the usual */
+    const struct row_kind *rows; /* what it prints; or NULL */
     const char *examples;        /* lines for help */
     int (*run)(struct cmd *cmd, struct grid_error *err);
 };
 
+/* A noun, and the tables of its verbs. */
+struct cmd_noun {
+    const char *name, *summary;
+    const struct cmd_verb *tables[8]; /* up to NULL */
+};
+
+/* All that there are, in the order of help; the last has no name. */
+extern const struct cmd_noun cmd_nouns[];
 extern const struct cmd_verb boost_request_verbs[], boost_list_verbs[], boost_change_verbs[],
     boost_history_verbs[], store_verbs[];
 extern const struct cmd_option cmd_globals[];
 
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_JSONL, FORMAT_CSV, FORMAT_ID, FORMAT_COUNT };
+/* The noun's verbs in the order of help; NULL at the end. */
+const struct cmd_verb *cmd_verb_at(const struct cmd_noun *noun, size_t index);
+
+/* In the order of config_formats and config_colors. */
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_JSONL, FORMAT_CSV, FORMAT_ID };
+enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 /* What the options, the environment and the configuration file come to. */
 struct settings {
     char data_dir[PATH_MAX];
     char store[PATH_MAX + 8]; /* URL */
-    enum format format;
-    bool quiet, verbose, color;
+    bool quiet, verbose;
     const char *columns;      /* as typed, or NULL */
-    int64_t lock_timeout_us;
-    int keep_generations;     /* 0: the store's default */
+    int64_t format, color;    /* enum format, enum color */
+    int64_t lock_timeout_us, hook_timeout_us;
+    int64_t keep_generations, keep_history; /* 0: the store's default */
 };
 
 #define CMD_OPTIONS_MAX 48
 
 /* One call of the program. Strings are those of argv. */
 struct cmd {
-    const char *noun;             /* once a known one was typed */
+    const struct cmd_noun *noun;  /* once a known one was typed */
     const struct cmd_verb *verb;  /* likewise */
     const struct cmd_option *options[CMD_OPTIONS_MAX]; /* that count here, up to NULL */
     const char *values[CMD_OPTIONS_MAX];               /* as given last; "" without an argument */
@@ -85,7 +79,8 @@ struct cmd {
     bool silent;                  /* no note may be printed: completion */
     bool in_file;                 /* what is wrong stands in a file: usage would not help */
     struct settings settings;
-    struct grid_store *store;     /* see cmd_store */
+    struct grid_store *store;
+    struct sheet sheet;
     struct buffer out;            /* the result, printed at the end */
     char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
@@ -94,11 +89,8 @@ struct cmd {
 /* The whole program but the setting up of its descriptors; returns the exit status. */
 int cmd_main(struct cmd *cmd, int argc, char **argv);
 
-/* The verbs in the order of help; NULL at the end. */
-const struct cmd_verb *cmd_verb_at(size_t index);
-
-/* The nouns in the order of help, each with its summary; NULL at the end. */
-const char *cmd_noun_at(size_t index, const char **ret_summary);
+/* Opens the store of the settings; cmd_main closes it. */
+int cmd_store(struct cmd *cmd, struct grid_error *err);
 
 /* A text_next_fn over a list of words that ends with NULL. */
 const char *cmd_word(void *words, size_t index);
@@ -114,12 +106,14 @@ const char *cmd_value(const struct cmd *cmd, const char *option);
 int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char **ret,
              struct grid_error *err);
 
+/* A duration, or a time; *ret_us stays as it is when the option was not given. EUSAGE. */
+int cmd_duration(const struct cmd *cmd, const char *option, bool never, int64_t *ret_us,
+                 struct grid_error *err);
+int cmd_time(const struct cmd *cmd, const char *option, int64_t *ret_us, struct grid_error *err);
+
 /* The user who calls, by the kernel's word: name, or number without one. And the host. */
 const char *cmd_user(struct cmd *cmd);
 const char *cmd_host(struct cmd *cmd);
-
-/* Opens the store of the settings as cmd->store; cmd_main closes it. */
-int cmd_store(struct cmd *cmd, struct grid_error *err);
 
 /* --- option.c ------------------------------------------------------------------------------ */
 
@@ -129,6 +123,9 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
 
 /* Are there as many arguments as the verb takes? EUSAGE. */
 int option_count(const struct cmd *cmd, struct grid_error *err);
+
+/* The index in cmd->options of the one with this name of `length` bytes; of the NULL: none has. */
+size_t option_find(const struct cmd *cmd, const char *name, size_t length);
 
 /* "--" or, of an option with a short name only, "-". */
 const char *option_dashes(const struct cmd_option *option);
@@ -143,6 +140,22 @@ void config_output(struct cmd *cmd);
 
 /* What --output and --color take; up to NULL. */
 extern const char *const config_formats[], *const config_colors[];
+
+/* --- output.c ------------------------------------------------------------------------------ */
+
+/* A note on stderr; as grid_note_fn, with the struct cmd as context. */
+void output_note(void *context, enum grid_note_level level, const char *text);
+void output_format(struct cmd *cmd, enum grid_note_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define output_warning(cmd, ...) output_format(cmd, GRID_NOTE_WARNING, __VA_ARGS__)
+#define output_info(cmd, ...) output_format(cmd, GRID_NOTE_INFO, __VA_ARGS__)
+#define output_verbose(cmd, ...) output_format(cmd, GRID_NOTE_VERBOSE, __VA_ARGS__)
+
+/* Prints the result, and what went wrong (`rc` < 0). Returns the exit status. */
+int output_finish(struct cmd *cmd, int rc, struct grid_error *err);
+
+/* "Label:      value" onto the result, the value printable; nothing for an empty value. */
+void output_pair(struct cmd *cmd, const char *label, const char *value);
 
 /* --- help.c, complete.c -------------------------------------------------------------------- */
 

@@ -1,10 +1,11 @@
 /* The settings of a call: command line, then environment, then configuration file, then default. */
-#include "cmd/output.h"
+#include "cmd/cmd.h"
 #include "util/file.h"
 #include "util/yaml.h"
 
 #include <fcntl.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,40 +15,33 @@
 const char *const config_formats[] = {"table", "json", "jsonl", "csv", "id", NULL};
 const char *const config_colors[] = {"auto", "always", "never", NULL};
 
-/* --- one setting each: a text into its place, or EUSAGE --------------------------------------- */
+/* --- one setting: a text into its place, or EUSAGE -------------------------------------------- */
 
-static int set_format(struct settings *settings, const char *text, struct grid_error *err)
-{
-    for (enum format i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(config_formats[i], text) == 0) {
-            settings->format = i;
-            return 0;
-        }
-    }
-    return text_unknown("output format", text, cmd_word, (void *)config_formats, err);
-}
+enum kind { STORE, CHOICE, DURATION, INTEGER };
 
-/* "auto" is a terminal that is not dumb, unless NO_COLOR says no (no-color.org). */
-static int set_color(struct settings *settings, const char *text, struct grid_error *err)
-{
-    if (strcmp(text, "auto") == 0) {
-        const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-        settings->color = (!no || !*no) && term && *term && strcmp(term, "dumb") != 0
-                          && isatty(STDOUT_FILENO);
-        return 0;
-    }
-    settings->color = strcmp(text, "always") == 0;
-    if (settings->color || strcmp(text, "never") == 0)
-        return 0;
-    return text_unknown("color", text, cmd_word, (void *)config_colors, err);
-}
+/* Where each setting may come from, and what it is. */
+static const struct source {
+    const char *key, *option, *variable; /* NULL: not from there */
+    enum kind kind;
+    size_t offset;            /* in struct settings, of an int64_t */
+    const char *const *words; /* of a choice */
+    int64_t least, most;      /* of an integer; a duration may be 0 if `least` is */
+} sources[] = { /* `output` stands first */
+#define AT(member) offsetof(struct settings, member)
+    {"output", "output", NULL, CHOICE, AT(format), config_formats, 0, 0},
+    {"store", "store", "GRID_STORE", STORE, 0, NULL, 0, 0},
+    {"color", "color", NULL, CHOICE, AT(color), config_colors, 0, 0},
+    {"lock_timeout", "lock-timeout", "GRID_LOCK_TIMEOUT", DURATION, AT(lock_timeout_us), NULL, 0,
+     0},
+    {"keep_generations", NULL, NULL, INTEGER, AT(keep_generations), NULL, 1, KEEP_MOST},
+    {"keep_history", NULL, NULL, INTEGER, AT(keep_history), NULL, 0, KEEP_MOST},
+    {"hook_timeout", NULL, NULL, DURATION, AT(hook_timeout_us), NULL, 1, 0},
+};
 
-static int set_lock_timeout(struct settings *settings, const char *text, struct grid_error *err)
+static const char *source_key(void *context, size_t index)
 {
-    settings->lock_timeout_us = 0;
-    if (strcmp(text, "0") == 0)
-        return 0;
-    return grid_duration_parse(text, false, &settings->lock_timeout_us, err);
+    (void)context;
+    return index < countof(sources) ? sources[index].key : NULL;
 }
 
 static int set_store(struct settings *settings, const char *text, struct grid_error *err)
@@ -60,48 +54,26 @@ static int set_store(struct settings *settings, const char *text, struct grid_er
     return *text ? 0 : grid_error_set(err, GRID_EUSAGE, "the store's URL is empty");
 }
 
-static int set_keep_generations(struct settings *settings, const char *text,
-                                struct grid_error *err)
+static int set(struct settings *settings, const struct source *source, const char *text,
+               struct grid_error *err)
 {
-    int64_t number = 0;
-    int rc = text_integer(text, 1, KEEP_MOST, "keep_generations", &number, err);
-    settings->keep_generations = (int)number;
+    int64_t *number = (int64_t *)((char *)settings + source->offset);
+    size_t choice = 0;
+    int rc = 0;
+    if (source->kind == STORE)
+        return set_store(settings, text, err);
+    if (source->kind == INTEGER)
+        return text_integer(text, source->least, source->most, source->key, number, err);
+    if (source->kind == CHOICE)
+        rc = text_choice(source->key, text, cmd_word, (void *)source->words, &choice, err);
+    else if (source->least > 0 || strcmp(text, "0") != 0)
+        return grid_duration_parse(text, false, number, err);
+    if (rc == 0)
+        *number = (int64_t)choice;
     return rc;
 }
 
-static int check_keep_history(struct settings *settings, const char *text, struct grid_error *err)
-{
-    (void)settings;
-    int64_t number;
-    return text_integer(text, 0, KEEP_MOST, "keep_history", &number, err);
-}
-
-static int check_hook_timeout(struct settings *settings, const char *text, struct grid_error *err)
-{
-    (void)settings;
-    int64_t duration_us;
-    return grid_duration_parse(text, false, &duration_us, err);
-}
-
-/* Where each setting may come from. */
-static const struct source {
-    const char *key, *option, *variable; /* NULL: not from there */
-    int (*set)(struct settings *settings, const char *text, struct grid_error *err);
-} sources[] = {
-    {"store", "store", "GRID_STORE", set_store},
-    {"output", "output", NULL, set_format},
-    {"color", "color", NULL, set_color},
-    {"lock_timeout", "lock-timeout", "GRID_LOCK_TIMEOUT", set_lock_timeout},
-    {"keep_generations", NULL, NULL, set_keep_generations},
-    {"keep_history", NULL, NULL, check_keep_history},
-    {"hook_timeout", NULL, NULL, check_hook_timeout},
-};
-
-static const char *source_key(void *context, size_t index)
-{
-    (void)context;
-    return index < countof(sources) ? sources[index].key : NULL;
-}
+/* --- command line and environment ----------------------------------------------------------- */
 
 /* What the command line says, or else the environment; NULL: neither. */
 static const char *given(const struct cmd *cmd, const char *option, const char *variable)
@@ -120,13 +92,12 @@ static int apply(struct cmd *cmd, struct grid_error *err)
     settings->columns = cmd_value(cmd, "columns");
     if (settings->quiet)
         settings->format = FORMAT_ID;
-    for (size_t i = 0; i < countof(sources); i++) {
-        const char *value = given(cmd, sources[i].option, sources[i].variable);
-        int rc = value ? sources[i].set(settings, value, err) : 0;
-        if (rc < 0 && cmd_value(cmd, sources[i].option))
-            return grid_error_wrap(err, "--%s", sources[i].option);
-        if (rc < 0)
-            return grid_error_wrap(err, "%s", sources[i].variable);
+    for (const struct source *at = sources; at < sources + countof(sources); at++) {
+        const char *value = given(cmd, at->option, at->variable);
+        if (!value || set(settings, at, value, err) == 0)
+            continue;
+        bool typed = cmd_value(cmd, at->option);
+        return grid_error_wrap(err, "%s%s", typed ? "--" : "", typed ? at->option : at->variable);
     }
     return 0;
 }
@@ -136,38 +107,28 @@ void config_output(struct cmd *cmd)
     const char *value = cmd_value(cmd, "output");
     cmd->settings.quiet = cmd_value(cmd, "quiet");
     if (value)
-        set_format(&cmd->settings, value, NULL);
+        (void)set(&cmd->settings, &sources[0], value, NULL);
 }
 
 /* --- where things are ----------------------------------------------------------------------- */
 
-static int home_directory(char *ret, size_t size, struct grid_error *err)
-{
-    const char *home = getenv("HOME");
-    struct passwd *entry = home ? NULL : getpwuid(getuid());
-    if (!home && !(home = entry ? entry->pw_dir : NULL))
-        grid_error_set(err, GRID_EUSAGE, "HOME is not set, and the user has no passwd entry");
-    else if (home[0] != '/')
-        grid_error_set(err, GRID_EUSAGE, "HOME is not an absolute path: '%s'", text_shown(home));
-    else if (snprintf(ret, size, "%s/.distributed_grid", home) < (int)size)
-        return 0;
-    else
-        grid_error_set(err, GRID_EUSAGE, "HOME is too long");
-    return grid_error_hint(err, "set HOME, or say where the ledger lives with --data-dir DIR");
-}
-
 static int find_data_dir(struct cmd *cmd, struct grid_error *err)
 {
     struct settings *settings = &cmd->settings;
-    const char *dir = given(cmd, "data-dir", "GRID_DATA_DIR");
-    if (!dir)
-        return home_directory(settings->data_dir, sizeof(settings->data_dir), err);
-    const char *from = cmd_value(cmd, "data-dir") ? "--data-dir" : "GRID_DATA_DIR";
-    if (dir[0] != '/')
-        return grid_error_set(err, GRID_EUSAGE, "%s is not an absolute path: '%s'", from,
-                              text_shown(dir));
-    if (!text_copy(settings->data_dir, sizeof(settings->data_dir), dir))
-        return grid_error_set(err, GRID_EUSAGE, "%s is too long", from);
+    const char *dir = given(cmd, "data-dir", "GRID_DATA_DIR"), *home = getenv("HOME");
+    const char *from = cmd_value(cmd, "data-dir") ? "--data-dir" : dir ? "GRID_DATA_DIR" : "HOME";
+    const char *hint = dir ? "" : "set HOME, or say where the ledger lives with --data-dir DIR";
+    const struct passwd *entry = dir || home ? NULL : getpwuid(getuid());
+    const char *path = dir ? dir : entry ? entry->pw_dir : home;
+    if (!path)
+        return grid_error_advise(err, GRID_EUSAGE, hint,
+                                 "HOME is not set, and the user has no passwd entry");
+    if (path[0] != '/')
+        return grid_error_advise(err, GRID_EUSAGE, hint, "%s is not an absolute path: '%s'", from,
+                                 text_shown(path));
+    if (snprintf(settings->data_dir, sizeof(settings->data_dir), "%s%s", path,
+                 dir ? "" : "/.distributed_grid") >= (int)sizeof(settings->data_dir))
+        return grid_error_advise(err, GRID_EUSAGE, hint, "%s is too long", from);
     return 0;
 }
 
@@ -179,6 +140,17 @@ struct reading {
     char unknown[64]; /* key at the top that was warned of last */
 };
 
+/* Once for each key, though it may have many leaves. */
+static void warn_unknown(struct reading *reading, const char *key, size_t line)
+{
+    struct grid_error why = {0};
+    text_unknown("key", key, source_key, NULL, &why);
+    if (strcmp(reading->unknown, key) != 0)
+        output_warning(reading->cmd, "%s:%zu: %s (%s)", reading->path, line, why.message,
+                       why.hint);
+    text_copy(reading->unknown, sizeof(reading->unknown), key);
+}
+
 static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
 {
     struct reading *reading = context;
@@ -189,20 +161,15 @@ static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_er
     while (i < countof(sources) && strcmp(sources[i].key, key) != 0)
         i++;
     if (i == countof(sources)) {
-        text_unknown("key", key, source_key, NULL, &why);
-        if (strcmp(reading->unknown, key) != 0)
-            output_warning(reading->cmd, "%s:%zu: %s (%s)", reading->path, leaf->key_line,
-                           why.message, why.hint);
-        text_copy(reading->unknown, sizeof(reading->unknown), key);
+        warn_unknown(reading, key, leaf->key_line);
         return 0;
     }
     if (leaf->is_null || leaf->is_empty || leaf->path[length])
         grid_error_set(&why, GRID_EUSAGE, "%s needs one value", key);
-    else if (sources[i].set(&reading->cmd->settings, leaf->text, &why) == 0)
+    else if (set(&reading->cmd->settings, &sources[i], leaf->text, &why) == 0)
         return 0;
-    grid_error_set(err, why.code, "%s:%zu:%zu: %s", text_shown(reading->path), leaf->line,
-                   leaf->column, why.message);
-    return why.hint[0] ? grid_error_hint(err, "%s", why.hint) : why.code;
+    return grid_error_advise(err, why.code, why.hint, "%s:%zu:%zu: %s", text_shown(reading->path),
+                             leaf->line, leaf->column, why.message);
 }
 
 static int read_file(struct cmd *cmd, struct grid_error *err)
@@ -233,7 +200,6 @@ int config_load(struct cmd *cmd, struct grid_error *err)
     settings->lock_timeout_us = LOCK_TIMEOUT_US;
     int rc = find_data_dir(cmd, err);
     rc = rc ?: set_store(settings, "file:", err);
-    rc = rc ?: set_color(settings, "auto", err);
     /* Twice: notes about the file are printed as the command line says, and it wins. */
     rc = rc ?: apply(cmd, err);
     rc = rc ?: read_file(cmd, err);

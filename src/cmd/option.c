@@ -7,25 +7,34 @@
 #include <string.h>
 
 const struct cmd_option cmd_globals[] = {
-    {"data-dir", 0, "DIR", "where the ledger lives (~/.distributed_grid)", CMD_DIRECTORY},
-    {"store", 0, "URL", "another store than the data directory", CMD_TEXT},
-    {"config", 'c', "FILE", "settings (config.yaml of the data directory)", CMD_FILE},
-    {"output", 'o', "FORMAT", "table, json, jsonl, csv or id", CMD_FORMAT},
-    {"json", 0, NULL, "as -o json", CMD_TEXT},
-    {"quiet", 'q', NULL, "only ids, no notes", CMD_TEXT},
-    {"columns", 0, "A,B", "which columns a table or csv has", CMD_COLUMNS},
-    {"no-headings", 0, NULL, "table and csv without headings and totals", CMD_TEXT},
-    {"color", 0, "WHEN", "auto, always or never", CMD_COLOR},
-    {"lock-timeout", 0, "DUR", "how long to wait for other commands (10s)", CMD_TEXT},
-    {"verbose", 'v', NULL, "say what is read, locked and written, and why", CMD_TEXT},
-    {"help", 'h', NULL, "show help", CMD_TEXT},
-    {"version", 'V', NULL, "show the version", CMD_TEXT},
+    {"data-dir", 0, "DIR", "where the ledger lives (~/.distributed_grid)"},
+    {"store", 0, "URL", "another store than the data directory"},
+    {"config", 'c', "FILE", "settings (config.yaml of the data directory)"},
+    {"output", 'o', "FORMAT", "table, json, jsonl, csv or id"},
+    {"json", 0, NULL, "as -o json"},
+    {"quiet", 'q', NULL, "only ids, no notes"},
+    {"columns", 0, "A,B", "which columns a table or csv has"},
+    {"no-headings", 0, NULL, "table and csv without headings and totals"},
+    {"color", 0, "WHEN", "auto, always or never"},
+    {"lock-timeout", 0, "DUR", "how long to wait for other commands (10s)"},
+    {"verbose", 'v', NULL, "say what is read, locked and written, and why"},
+    {"help", 'h', NULL, "show help"},
+    {"version", 'V', NULL, "show the version"},
     {0},
 };
 
 const char *option_dashes(const struct cmd_option *option)
 {
     return option->name[1] ? "--" : "-";
+}
+
+size_t option_find(const struct cmd *cmd, const char *name, size_t length)
+{
+    size_t i = 0;
+    while (cmd->options[i] && (strncmp(cmd->options[i]->name, name, length) != 0
+                               || cmd->options[i]->name[length]))
+        i++;
+    return i;
 }
 
 /* What getopt_long takes, made from cmd->options. */
@@ -67,18 +76,13 @@ static const char *option_name(void *context, size_t index)
 static const char *noun_name(void *context, size_t index)
 {
     (void)context;
-    const char *summary;
-    return cmd_noun_at(index, &summary);
+    return cmd_nouns[index].name;
 }
 
-static const char *verb_name(void *context, size_t index)
+static const char *verb_name(void *noun, size_t index)
 {
-    const struct cmd *cmd = context;
-    const struct cmd_verb *verb;
-    for (size_t i = 0; (verb = cmd_verb_at(i)); i++)
-        if (strcmp(verb->noun, cmd->noun) == 0 && index-- == 0)
-            return verb->name;
-    return NULL;
+    const struct cmd_verb *verb = cmd_verb_at(noun, index);
+    return verb ? verb->name : NULL;
 }
 
 /* "-1.0" and "-.5" are arguments. */
@@ -90,20 +94,21 @@ static bool is_number(const char *word)
 /* What getopt_long has no place for; `token` is the word of the command line. */
 static void unknown_option(struct cmd *cmd, const char *token, struct grid_error *err)
 {
+    bool is_long = token[1] == '-';
     const char *at = token + strspn(token, "-"), *nearest = NULL;
-    grid_auto_free char *name = strndup(at, strcspn(at, "="));
-    for (size_t i = 0; name && token[1] == '-' && cmd->options[i]; i++) {
-        if (strcmp(cmd->options[i]->name, name) == 0 && !cmd->options[i]->argument) {
-            grid_error_set(err, GRID_EUSAGE, "option '--%s' takes no value", name);
-            return;
-        }
+    size_t length = strcspn(at, "="), known = option_find(cmd, at, length);
+    grid_auto_free char *name = strndup(at, length);
+    if (is_long && cmd->options[known] && !cmd->options[known]->argument) {
+        grid_error_set(err, GRID_EUSAGE, "option '--%s' takes no value",
+                       cmd->options[known]->name);
+        return;
     }
-    if (token[1] == '-' || token[1] == optopt)
+    if (is_long || token[1] == optopt)
         grid_error_set(err, GRID_EUSAGE, "unknown option '%s'", text_shown(token));
     else
         grid_error_set(err, GRID_EUSAGE, "unknown option '%s' in '%s'",
                        text_shown(((char[]){'-', (char)optopt, '\0'})), text_shown(token));
-    if (name && strlen(name) > 1)
+    if (name && length > 1)
         nearest = text_nearest(name, option_name, cmd);
     if (nearest)
         grid_error_hint(err, "did you mean '--%s'?", nearest);
@@ -114,12 +119,14 @@ static void unknown_option(struct cmd *cmd, const char *token, struct grid_error
 /* A word that is no noun: perhaps a verb whose noun was left out. */
 static void unknown_noun(const char *word, struct grid_error *err)
 {
-    const struct cmd_verb *verb;
+    const char *name;
     text_unknown("command", word, noun_name, NULL, err);
-    for (size_t i = 0; err && (verb = cmd_verb_at(i)); i++) {
-        if (strcmp(verb->name, word) == 0) {
-            grid_error_hint(err, "did you mean 'grid %s %s'?", verb->noun, verb->name);
-            return;
+    for (const struct cmd_noun *noun = cmd_nouns; err && noun->name; noun++) {
+        for (size_t i = 0; (name = verb_name((void *)noun, i)); i++) {
+            if (strcmp(name, word) == 0) {
+                grid_error_hint(err, "did you mean 'grid %s %s'?", noun->name, name);
+                return;
+            }
         }
     }
 }
@@ -128,9 +135,8 @@ static void unknown_noun(const char *word, struct grid_error *err)
 
 static void take_noun(struct cmd *cmd, const char *word, struct grid_error *err)
 {
-    const char *noun;
-    for (size_t i = 0; (noun = noun_name(NULL, i)) && !cmd->noun; i++)
-        if (strcmp(noun, word) == 0)
+    for (const struct cmd_noun *noun = cmd_nouns; noun->name; noun++)
+        if (strcmp(noun->name, word) == 0)
             cmd->noun = noun;
     cmd->lost = !cmd->noun;
     if (cmd->lost)
@@ -141,18 +147,18 @@ static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
                       struct grid_error *err)
 {
     const struct cmd_verb *verb;
-    for (size_t i = 0; (verb = cmd_verb_at(i)) && !cmd->verb; i++)
-        if (strcmp(verb->noun, cmd->noun) == 0 && strcmp(verb->name, word) == 0)
+    char what[64];
+    for (size_t i = 0; (verb = cmd_verb_at(cmd->noun, i)) && !cmd->verb; i++)
+        if (strcmp(verb->name, word) == 0)
             cmd->verb = verb;
-    if (cmd->verb) {
-        add_table(cmd, tables, cmd->verb->options);
-        add_table(cmd, tables, cmd->verb->shared);
+    cmd->lost = !cmd->verb;
+    if (cmd->lost) {
+        snprintf(what, sizeof(what), "%s verb", cmd->noun->name);
+        text_unknown(what, word, verb_name, (void *)cmd->noun, err);
         return;
     }
-    char what[64];
-    cmd->lost = true;
-    snprintf(what, sizeof(what), "%s verb", cmd->noun);
-    text_unknown(what, word, verb_name, cmd, err);
+    add_table(cmd, tables, cmd->verb->options);
+    add_table(cmd, tables, cmd->verb->shared);
 }
 
 static void take_word(struct cmd *cmd, struct tables *tables, char *word, struct grid_error *err)
@@ -167,8 +173,8 @@ static void take_word(struct cmd *cmd, struct tables *tables, char *word, struct
         take_verb(cmd, tables, word, err);
 }
 
-/* The option that getopt_long means by `code`: a letter, or a row. */
-static size_t find_option(const struct cmd *cmd, int code)
+/* The index of the option that getopt_long means by `code`: a letter, or a row. */
+static size_t coded(const struct cmd *cmd, int code)
 {
     size_t i = 0;
     if (code >= LONG_FIRST)
@@ -180,7 +186,7 @@ static size_t find_option(const struct cmd *cmd, int code)
 
 static void take_option(struct cmd *cmd, int code, const char *token, struct grid_error *err)
 {
-    size_t i = find_option(cmd, code), length = strlen(cmd->options[i]->name);
+    size_t i = coded(cmd, code), length = strlen(cmd->options[i]->name);
     const char *name = cmd->options[i]->name;
     if (code >= LONG_FIRST && (length == 1 || strcspn(token + 2, "=") != length)) {
         unknown_option(cmd, token, err); /* getopt_long takes abbreviations */
@@ -190,13 +196,13 @@ static void take_option(struct cmd *cmd, int code, const char *token, struct gri
     cmd->help |= strcmp(name, "help") == 0;
     cmd->version |= strcmp(name, "version") == 0;
     if (strcmp(name, "json") == 0) /* of -o and --json the last one counts */
-        cmd->values[find_option(cmd, 'o')] = "json";
+        cmd->values[coded(cmd, 'o')] = "json";
 }
 
 /* An option without its argument; it stands last. */
 static void missing_argument(struct cmd *cmd, struct grid_error *err)
 {
-    cmd->pending = cmd->options[find_option(cmd, optopt)];
+    cmd->pending = cmd->options[coded(cmd, optopt)];
     grid_error_set(err, GRID_EUSAGE, "option '%s%s' needs a value: %s",
                    option_dashes(cmd->pending), cmd->pending->name, cmd->pending->argument);
 }
@@ -248,7 +254,6 @@ int option_count(const struct cmd *cmd, struct grid_error *err)
     }
     if (cmd->argument_count <= count || repeats)
         return 0;
-    return grid_error_set(err, GRID_EUSAGE, "%s '%s'",
-                          cmd->verb->crowded ? cmd->verb->crowded : "unexpected argument",
+    return grid_error_set(err, GRID_EUSAGE, "unexpected argument '%s'",
                           text_shown(cmd->arguments[count]));
 }

@@ -1,5 +1,5 @@
 /* Notes, errors, and the result: stdout carries nothing else, and is written once, at the end. */
-#include "cmd/output.h"
+#include "cmd/cmd.h"
 #include "util/file.h"
 
 #include <errno.h>
@@ -23,8 +23,8 @@ static void print_line(struct buffer *line)
     buffer_release(line);
 }
 
-/* {"note":{"level":...}}: pairs of key and text; `status` only if it is not 0. */
-static void print_json(const char *name, int status, const char *const (*pairs)[2], size_t count)
+/* {"note":{"level":...}}: pairs of key and text up to a NULL; `status` only if it is not 0. */
+static void print_json(const char *name, int status, const char *const (*pairs)[2])
 {
     struct buffer line = BUFFER_INIT;
     struct json json = json_begin(&line, -1);
@@ -35,9 +35,9 @@ static void print_json(const char *name, int status, const char *const (*pairs)[
         json_key(&json, "status");
         json_int(&json, status);
     }
-    for (size_t i = 0; i < count; i++) {
-        json_key(&json, pairs[i][0]);
-        json_string(&json, pairs[i][1]);
+    for (; (*pairs)[0]; pairs++) {
+        json_key(&json, (*pairs)[0]);
+        json_string(&json, (*pairs)[1]);
     }
     json_close(&json, '}');
     json_close(&json, '}');
@@ -48,16 +48,16 @@ void output_note(void *context, enum grid_note_level level, const char *text)
 {
     static const char *const words[] = {"warning", "info", "verbose"};
     static const char *const prefixes[] = {"warning: ", "note: ", ""};
-    struct cmd *cmd = context;
+    const struct cmd *cmd = context;
+    struct buffer line = BUFFER_INIT;
     char shown[LINE_MAX_BYTES];
     if (cmd->silent || (level == GRID_NOTE_INFO && cmd->settings.quiet)
         || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
         return;
     if (is_json(cmd)) {
-        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}}, 2);
+        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}, {0}});
         return;
     }
-    struct buffer line = BUFFER_INIT;
     buffer_format(&line, "grid: %s%s", prefixes[level],
                   text_printable(text, shown, sizeof(shown)));
     print_line(&line);
@@ -76,6 +76,7 @@ void output_format(struct cmd *cmd, enum grid_note_level level, const char *form
 /* Messages hold what users and files said; whoever wrote them may have forgotten text_shown. */
 static void print_error(const struct cmd *cmd, const struct grid_error *err)
 {
+    struct buffer line = BUFFER_INIT;
     char shown[4 * sizeof(err->message)], where[128] = "";
     const char *hint = err->hint[0] ? err->hint : where;
     if (err->code == GRID_EUSAGE && !cmd->in_file)
@@ -83,11 +84,10 @@ static void print_error(const struct cmd *cmd, const struct grid_error *err)
     if (is_json(cmd)) {
         print_json("error", grid_code_status(err->code),
                    (const char *[][2]){{"code", grid_code_word(err->code)},
-                                       {"message", err->message}, {"hint", hint}},
-                   *hint ? 3 : 2);
+                                       {"message", err->message},
+                                       {*hint ? "hint" : NULL, hint}, {0}});
         return;
     }
-    struct buffer line = BUFFER_INIT;
     buffer_format(&line, "grid: %s", text_printable(err->message, shown, sizeof(shown)));
     if (err->hint[0])
         buffer_format(&line, "\n%s", text_printable(err->hint, shown, sizeof(shown)));
@@ -126,6 +126,6 @@ void output_pair(struct cmd *cmd, const char *label, const char *value)
 {
     char shown[4 * GRID_TEXT_SIZE];
     if (*value)
-        buffer_format(&cmd->out, "%-12s %s\n", label,
+        buffer_format(&cmd->out, "%s:%*s %s\n", label, 11 - (int)strlen(label), "",
                       text_printable(value, shown, sizeof(shown)));
 }

@@ -1,25 +1,9 @@
-/* Rows on their way out: csv, json, jsonl, ids; a table waits until all its rows are known. */
-#include "cmd/output.h"
+/* Rows on their way out: csv, json, jsonl, ids, lines; a table waits until it has them all. */
+#include "cmd/cmd.h"
 
-#include <assert.h>
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* --- which columns ------------------------------------------------------------------------- */
-
-const char *sheet_column_name(void *context, size_t index)
-{
-    static char lower[GRID_RESOURCE_SIZE];
-    const struct row_kind *kind = context;
-    if (index >= kind->count)
-        return NULL;
-    text_copy(lower, sizeof(lower), kind->columns[index].name);
-    for (char *at = lower; *at; at++)
-        *at = (char)tolower((unsigned char)*at);
-    return lower;
-}
 
 static const char *heading(void *context, size_t index)
 {
@@ -29,157 +13,189 @@ static const char *heading(void *context, size_t index)
 
 static int choose(struct sheet *sheet, const char *names, struct grid_error *err)
 {
-    const struct row_kind *kind = sheet->kind;
-    for (const char *at = names;; at++) {
-        size_t length = strcspn(at, ","), i = 0;
-        while (i < kind->count && (strlen(kind->columns[i].name) != length
-                                   || strncasecmp(kind->columns[i].name, at, length) != 0))
-            i++;
-        if (i == kind->count) {
-            grid_auto_free char *name = strndup(at, length);
-            return text_unknown("column", name ? name : "", heading, (void *)kind, err);
-        }
-        if (sheet->count == SHEET_COLUMNS_MAX)
-            return grid_error_set(err, GRID_EUSAGE, "more than %d columns", SHEET_COLUMNS_MAX);
-        sheet->columns[sheet->count++] = &kind->columns[i];
-        at += length;
-        if (!*at)
-            return 0;
+    grid_auto_free char *copy = strdup(names);
+    char *rest = copy, *name;
+    size_t i = 0;
+    while ((name = strsep(&rest, ","))) {
+        int rc = text_choice("column", name, heading, (void *)sheet->kind, &i, err);
+        if (rc == 0 && sheet->count == SHEET_COLUMNS_MAX)
+            rc = grid_error_set(err, GRID_EUSAGE, "more than %d columns", SHEET_COLUMNS_MAX);
+        if (rc < 0)
+            return rc;
+        sheet->columns[sheet->count++] = &sheet->kind->columns[i];
     }
+    return copy ? 0 : grid_error_set(err, GRID_ENOMEM, "no memory");
 }
 
-static void add_csv_field(struct buffer *out, const char *text, bool first)
+int sheet_begin(struct cmd *cmd, struct grid_error *err)
 {
-    buffer_text(out, first ? "" : ",");
-    if (!strpbrk(text, ",\"\r\n")) {
-        buffer_text(out, text);
-        return;
+    struct sheet *sheet = &cmd->sheet;
+    const struct row_kind *kind = cmd->verb->rows;
+    *sheet = (struct sheet){.kind = kind, .text = BUFFER_INIT, .chosen = cmd->settings.columns};
+    if (!kind)
+        return 0;
+    if (cmd->settings.format == FORMAT_JSON) {
+        sheet->json = json_begin(&sheet->text, 1);
+        json_open(&sheet->json, '[');
     }
-    buffer_text(out, "\"");
-    for (; *text; text++)
-        buffer_add(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-    buffer_text(out, "\"");
-}
-
-int sheet_begin(struct sheet *sheet, struct cmd *cmd, const struct row_kind *kind,
-                struct grid_error *err)
-{
-    *sheet = (struct sheet){.cmd = cmd, .kind = kind, .text = BUFFER_INIT};
-    sheet->chosen = cmd->settings.columns != NULL;
-    int rc = sheet->chosen ? choose(sheet, cmd->settings.columns, err) : 0;
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < kind->count && !sheet->chosen; i++)
+    if (sheet->chosen)
+        return choose(sheet, cmd->settings.columns, err);
+    for (size_t i = 0; i < kind->count; i++)
         if (kind->columns[i].flags & COLUMN_DEFAULT)
             sheet->columns[sheet->count++] = &kind->columns[i];
-    if (cmd->settings.format == FORMAT_CSV && !cmd_value(cmd, "no-headings")) {
-        for (size_t i = 0; i < sheet->count; i++)
-            add_csv_field(&cmd->out, sheet->columns[i]->name, i == 0);
-        buffer_text(&cmd->out, "\n");
-    }
     return 0;
 }
 
-void sheet_release(struct sheet *sheet)
-{
-    buffer_release(&sheet->text);
-}
+/* --- cells --------------------------------------------------------------------------------- */
 
-/* --- rows ---------------------------------------------------------------------------------- */
+#define SHOWN_SIZE (4 * GRID_TEXT_SIZE)
 
-/* The text of one cell as it may be shown; `room` is emptied first. */
+/* The text of one cell as it may be shown. */
 static const char *cell_text(struct cell *cell, const struct column *column, const void *row,
-                             char *shown, size_t size)
+                             char shown[static SHOWN_SIZE])
 {
     cell->out->length = 0;
     cell->alert = false;
     column->print(cell, (const char *)row + column->offset);
     const char *text = buffer_string(cell->out);
-    return text_printable(text ? text : "", shown, size);
+    return text_printable(text ? text : "", shown, SHOWN_SIZE);
 }
 
-static void add_cells(struct sheet *sheet, const void *row, int64_t now_us)
+static void add_csv(struct buffer *out, const char *text, bool last)
+{
+    bool quote = strpbrk(text, ",\"\r\n");
+    buffer_text(out, quote ? "\"" : text);
+    for (; quote && *text; text++)
+        buffer_add(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+    buffer_text(out, quote ? "\"" : "");
+    buffer_text(out, last ? "\n" : ",");
+}
+
+static void add_headings(struct cmd *cmd)
+{
+    const struct sheet *sheet = &cmd->sheet;
+    for (size_t i = 0; i < sheet->count && !cmd_value(cmd, "no-headings"); i++)
+        add_csv(&cmd->out, sheet->columns[i]->name, i + 1 == sheet->count);
+}
+
+static void add_cell(struct buffer *out, char *text, bool alert)
+{
+    for (char *at = text; (at = strstr(at, "\\x"));) /* libsmartcols would escape it again */
+        at[1] = 'X';
+    buffer_text(out, alert ? "!" : " ");
+    buffer_text(out, *text ? text : "-");
+    buffer_add(out, "", 1);
+}
+
+static void add_cells(struct cmd *cmd, const void *row)
 {
     grid_auto_buffer struct buffer room = BUFFER_INIT;
-    char shown[4 * GRID_TEXT_SIZE];
-    bool people = sheet->cmd->settings.format == FORMAT_TABLE;
-    struct cell cell = {.out = &room, .now_us = now_us, .people = people};
+    struct sheet *sheet = &cmd->sheet;
+    char shown[SHOWN_SIZE];
+    struct cell cell = {.out = &room, .now_us = grid_store_now(cmd->store),
+                        .people = cmd->settings.format == FORMAT_TABLE};
+    if (!cell.people && sheet->rows == 0)
+        add_headings(cmd);
     for (size_t i = 0; i < sheet->count; i++) {
-        const char *text = cell_text(&cell, sheet->columns[i], row, shown, sizeof(shown));
-        if (!people) {
-            add_csv_field(&sheet->cmd->out, text, i == 0);
-            continue;
-        }
-        for (char *at = shown; (at = strstr(at, "\\x"));) /* libsmartcols would escape it again */
-            at[1] = 'X';
-        buffer_text(&sheet->text, cell.alert ? "!" : " ");
-        buffer_text(&sheet->text, *text ? text : "-");
-        buffer_add(&sheet->text, "", 1);
+        cell_text(&cell, sheet->columns[i], row, shown);
+        if (cell.people)
+            add_cell(&sheet->text, shown, cell.alert);
+        else
+            add_csv(&cmd->out, shown, i + 1 == sheet->count);
     }
-    if (!people)
-        buffer_text(&sheet->cmd->out, "\n");
 }
 
-static void add_json(struct sheet *sheet, const void *row, int64_t now_us)
+static void print_lines(struct cmd *cmd, const void *row, bool whole)
 {
-    bool lines = sheet->cmd->settings.format == FORMAT_JSONL;
-    if (lines) {
-        sheet->json = json_begin(&sheet->cmd->out, -1);
-    } else if (sheet->rows == 0) {
-        sheet->json = json_begin(&sheet->text, 1);
-        json_open(&sheet->json, '[');
-    }
-    sheet->kind->json(&sheet->json, row, now_us);
-    if (lines)
-        buffer_text(&sheet->cmd->out, "\n");
+    grid_auto_buffer struct buffer room = BUFFER_INIT;
+    const struct row_kind *kind = cmd->sheet.kind;
+    char shown[SHOWN_SIZE];
+    struct cell cell = {.out = &room, .now_us = grid_store_now(cmd->store), .people = true,
+                        .line = true};
+    for (const struct column *at = kind->columns; at < kind->columns + kind->count; at++)
+        if (at->label && (whole || at->flags & COLUMN_BRIEF))
+            output_pair(cmd, at->label, cell_text(&cell, at, row, shown));
 }
 
-static void add_id(struct sheet *sheet, const void *row)
+/* --- rows ---------------------------------------------------------------------------------- */
+
+static void add_json_line(struct cmd *cmd, const void *row)
 {
-    char shown[4 * GRID_ID_SIZE];
-    const char *id = (const char *)row + sheet->kind->id_offset;
+    struct json json = json_begin(&cmd->out, -1);
+    cmd->sheet.kind->json(&json, row, grid_store_now(cmd->store));
+    buffer_text(&cmd->out, "\n");
+}
+
+static void add_id(struct cmd *cmd, const void *row)
+{
+    char shown[SHOWN_SIZE];
+    const char *id = (const char *)row + cmd->sheet.kind->id_offset;
     if (*id)
-        buffer_format(&sheet->cmd->out, "%s\n", text_printable(id, shown, sizeof(shown)));
+        buffer_format(&cmd->out, "%s\n", text_printable(id, shown, sizeof(shown)));
 }
 
-void sheet_add(struct sheet *sheet, const void *row, int64_t now_us)
+void sheet_add(struct cmd *cmd, const void *row)
 {
-    enum format format = sheet->cmd->settings.format;
-    if (format == FORMAT_ID)
-        add_id(sheet, row);
-    else if (format == FORMAT_JSON || format == FORMAT_JSONL)
-        add_json(sheet, row, now_us);
+    struct sheet *sheet = &cmd->sheet;
+    if (cmd->settings.format == FORMAT_ID)
+        add_id(cmd, row);
+    else if (cmd->settings.format == FORMAT_JSON)
+        sheet->kind->json(&sheet->json, row, grid_store_now(cmd->store));
+    else if (cmd->settings.format == FORMAT_JSONL)
+        add_json_line(cmd, row);
     else
-        add_cells(sheet, row, now_us);
+        add_cells(cmd, row);
     sheet->rows++;
 }
 
-/* --- the JSON document --------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------- */
 
-struct json sheet_document(struct cmd *cmd)
+/* `one` (or NULL) is the row that it is about. */
+static void print_document(struct cmd *cmd, const void *one, sheet_head_fn head,
+                           const void *context)
 {
+    struct sheet *sheet = &cmd->sheet;
     struct json json = json_begin(&cmd->out, 0);
     json_open(&json, '{');
     json_key(&json, "schema");
     json_int(&json, 1);
-    return json;
-}
-
-void sheet_array(struct sheet *sheet, struct json *json)
-{
-    json_key(json, sheet->kind->plural);
-    if (sheet->rows > 0) {
-        json_close(&sheet->json, ']');
-        json->out->error = json->out->error ? json->out->error : sheet->text.error;
-        json_raw(json, (struct span){sheet->text.data, sheet->text.length});
-    } else {
-        json_open(json, '[');
-        json_close(json, ']');
+    if (one) {
+        json_key(&json, sheet->kind->singular);
+        sheet->kind->json(&json, one, grid_store_now(cmd->store));
     }
+    if (head)
+        head(&json, context);
+    if (!one || sheet->rows > 0) {
+        json_close(&sheet->json, ']');
+        cmd->out.error = cmd->out.error ? cmd->out.error : sheet->text.error;
+        json_key(&json, sheet->kind->plural);
+        json_raw(&json, (struct span){sheet->text.data, sheet->text.length});
+    }
+    json_close(&json, '}');
+    buffer_text(&cmd->out, "\n");
 }
 
-void sheet_end(struct json *json)
+int sheet_print(struct cmd *cmd, sheet_head_fn head, const void *context, struct grid_error *err)
 {
-    json_close(json, '}');
-    buffer_text(json->out, "\n");
+    if (cmd->settings.format == FORMAT_JSON)
+        print_document(cmd, NULL, head, context);
+    else if (cmd->settings.format == FORMAT_CSV && cmd->sheet.rows == 0)
+        add_headings(cmd);
+    if (cmd->settings.format != FORMAT_TABLE)
+        return 0;
+    if (cmd->sheet.rows > 0)
+        return table_print(cmd, err);
+    output_info(cmd, "no %s", cmd->sheet.kind->plural);
+    return 0;
+}
+
+void sheet_show(struct cmd *cmd, const void *row, bool whole, sheet_head_fn head,
+                const void *context)
+{
+    if (cmd->settings.format == FORMAT_TABLE)
+        print_lines(cmd, row, whole);
+    else if (cmd->settings.format == FORMAT_JSON)
+        print_document(cmd, row, head, context);
+    else if (cmd->sheet.rows == 0)
+        sheet_add(cmd, row);
 }

@@ -1,5 +1,5 @@
 /* The table: which columns a terminal has room for; libsmartcols lays them out. */
-#include "cmd/output.h"
+#include "cmd/cmd.h"
 #include "util/lazy.h"
 
 #include <langinfo.h>
@@ -23,15 +23,6 @@
 
 LAZY_LIBRARY(open_library, FUNCTIONS, "libsmartcols.so.1", "libsmartcols1")
 
-static int open_with_widths(struct grid_error *err)
-{
-    int rc = open_library(err);
-    /* Widths are those of UTF-8, whatever the locale; messages and numbers stay as they are. */
-    if (rc == 0 && (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0))
-        setlocale(LC_CTYPE, "C.UTF-8");
-    return rc;
-}
-
 /* --- what fits ----------------------------------------------------------------------------- */
 
 /* How wide a row may be: the terminal, or without one as wide as it gets. */
@@ -43,18 +34,20 @@ static size_t room(void)
     return size.ws_col;
 }
 
-static size_t width_of(const char *text)
-{
-    wchar_t wide[4 * GRID_TEXT_SIZE];
-    size_t count = mbstowcs(wide, text, countof(wide));
-    int width = count < countof(wide) ? wcswidth(wide, count) : -1;
-    return width < 0 ? strlen(text) : (size_t)width;
-}
-
 static bool is_uuid(const char *text)
 {
     return strlen(text) == UUID_LENGTH && strspn(text, "0123456789abcdef-") == UUID_LENGTH
            && text[UUID_SHORT] == '-';
+}
+
+static size_t width_of(const char *text, bool short_ids)
+{
+    wchar_t wide[4 * GRID_TEXT_SIZE];
+    if (short_ids && is_uuid(text))
+        return UUID_SHORT;
+    size_t count = mbstowcs(wide, text, countof(wide));
+    int width = count < countof(wide) ? wcswidth(wide, count) : -1;
+    return width < 0 ? strlen(text) : (size_t)width;
 }
 
 /* The cells in order of rows, each with its mark in front; see struct sheet. */
@@ -76,8 +69,7 @@ static void measure(const struct sheet *sheet, struct layout *layout)
         layout->widths[i] = strlen(sheet->columns[i]->name);
     for (size_t row = 0; row < sheet->rows; row++) {
         for (size_t i = 0; i < sheet->count; i++, cell = next_cell(cell)) {
-            size_t width = layout->short_ids && is_uuid(cell + 1) ? UUID_SHORT
-                                                                  : width_of(cell + 1);
+            size_t width = width_of(cell + 1, layout->short_ids);
             if (width > layout->widths[i])
                 layout->widths[i] = width;
         }
@@ -92,11 +84,22 @@ static bool fits(const struct sheet *sheet, const struct layout *layout, size_t 
     return sum <= width + 1;
 }
 
+/* The column that gives way first; sheet->count: none does. */
+static size_t least(const struct sheet *sheet, const struct layout *layout)
+{
+    size_t found = sheet->count;
+    unsigned most = 0;
+    for (size_t i = 0; i < sheet->count && !sheet->chosen; i++)
+        if (layout->shown[i] && sheet->columns[i]->gives > most)
+            most = sheet->columns[found = i]->gives;
+    return found;
+}
+
 /* Shortens ids, then drops columns, the least important first, until a row fits. What is left may
  * still be too wide: it is then broken by the terminal, not cut. */
 static void arrange(const struct sheet *sheet, struct layout *layout)
 {
-    size_t width = room();
+    size_t width = room(), i;
     memset(layout->shown, true, sizeof(layout->shown));
     if (width == SIZE_MAX)
         return;
@@ -105,17 +108,8 @@ static void arrange(const struct sheet *sheet, struct layout *layout)
         return;
     layout->short_ids = true;
     measure(sheet, layout);
-    while (!sheet->chosen && !fits(sheet, layout, width)) {
-        size_t least = sheet->count;
-        for (size_t i = 0; i < sheet->count; i++)
-            if (layout->shown[i] && sheet->columns[i]->gives > 0
-                && (least == sheet->count
-                    || sheet->columns[i]->gives > sheet->columns[least]->gives))
-                least = i;
-        if (least == sheet->count)
-            return;
-        layout->shown[least] = false;
-    }
+    while (!fits(sheet, layout, width) && (i = least(sheet, layout)) < sheet->count)
+        layout->shown[i] = false;
 }
 
 /* --- laying out ---------------------------------------------------------------------------- */
@@ -135,6 +129,17 @@ static bool add_columns(const struct sheet *sheet, const struct layout *layout,
     return true;
 }
 
+static bool add_cell(struct libscols_line *line, size_t at, const char *cell, bool short_ids)
+{
+    char brief[UUID_SHORT + 1];
+    bool shorten = short_ids && is_uuid(cell + 1);
+    if (shorten)
+        text_copy(brief, sizeof(brief), cell + 1);
+    return lazy_scols_line_set_data(line, at, shorten ? brief : cell + 1) == 0
+           && (*cell != '!'
+               || lazy_scols_cell_set_color(lazy_scols_line_get_cell(line, at), YELLOW) == 0);
+}
+
 static bool add_lines(const struct sheet *sheet, const struct layout *layout,
                       struct libscols_table *table)
 {
@@ -142,39 +147,38 @@ static bool add_lines(const struct sheet *sheet, const struct layout *layout,
     for (size_t row = 0; row < sheet->rows; row++) {
         struct libscols_line *line = lazy_scols_table_new_line(table, NULL);
         size_t at = 0;
-        for (size_t i = 0; line && i < sheet->count; i++, cell = next_cell(cell)) {
-            char brief[UUID_SHORT + 1];
-            bool shorten = layout->short_ids && is_uuid(cell + 1);
-            if (!layout->shown[i])
-                continue;
-            if (shorten)
-                memcpy(brief, cell + 1, UUID_SHORT), brief[UUID_SHORT] = '\0';
-            if (lazy_scols_line_set_data(line, at, shorten ? brief : cell + 1) != 0
-                || (*cell == '!'
-                    && lazy_scols_cell_set_color(lazy_scols_line_get_cell(line, at), YELLOW)))
+        for (size_t i = 0; i < sheet->count; i++, cell = next_cell(cell))
+            if (!line || (layout->shown[i] && !add_cell(line, at++, cell, layout->short_ids)))
                 return false;
-            at++;
-        }
-        if (!line)
-            return false;
     }
     return true;
 }
 
-int sheet_table(struct sheet *sheet, struct grid_error *err)
+/* "auto" is a terminal that is not dumb, unless NO_COLOR says no (no-color.org). */
+static bool wants_color(const struct cmd *cmd)
 {
-    if (sheet->rows == 0)
-        return 0;
-    int rc = open_with_widths(err);
-    if (rc < 0)
-        return rc;
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (cmd->settings.color != COLOR_AUTO)
+        return cmd->settings.color == COLOR_ALWAYS;
+    return (!no || !*no) && term && *term && strcmp(term, "dumb") != 0 && isatty(STDOUT_FILENO);
+}
+
+int table_print(struct cmd *cmd, struct grid_error *err)
+{
+    const struct sheet *sheet = &cmd->sheet;
     struct layout layout = {0};
     grid_auto_free char *text = NULL;
+    int rc = open_library(err);
+    if (rc < 0)
+        return rc;
+    /* Widths are those of UTF-8, whatever the locale; messages and numbers stay as they are. */
+    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
     struct libscols_table *table = sheet->text.error ? NULL : lazy_scols_new_table();
     if (table) {
         arrange(sheet, &layout);
-        lazy_scols_table_enable_colors(table, sheet->cmd->settings.color);
-        lazy_scols_table_enable_noheadings(table, cmd_value(sheet->cmd, "no-headings") != NULL);
+        lazy_scols_table_enable_colors(table, wants_color(cmd));
+        lazy_scols_table_enable_noheadings(table, cmd_value(cmd, "no-headings") != NULL);
         /* Cells are never cut: no terminal here, only rows as wide as they are. */
         lazy_scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
         if (add_columns(sheet, &layout, table) && add_lines(sheet, &layout, table))
@@ -183,6 +187,6 @@ int sheet_table(struct sheet *sheet, struct grid_error *err)
     }
     if (!text)
         return grid_error_set(err, GRID_ENOMEM, "cannot print the table: no memory");
-    buffer_format(&sheet->cmd->out, "%s\n", text);
+    buffer_format(&cmd->out, "%s\n", text);
     return 0;
 }

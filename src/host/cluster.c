@@ -10,28 +10,21 @@
 
 #define FILE_MAX (4 << 20)
 #define NODES_MAX 4096
-#define COUNT_MAX (GRID_AMOUNT_MAX / GRID_AMOUNT_UNIT)
-#define CPU_DEFAULT 4
+#define CPU_DEFAULT (4 * GRID_AMOUNT_UNIT)
 #define PORT_DEFAULT 22
 
-struct place {
-    size_t line, column;
-};
-
-/* What a node's checks need at the end: which keys it has, and where they stand. */
-enum required { NAME, HOST, USER, GPU, MEMORY, REQUIRED };
+/* Keys of a node whose place is remembered; the first ones every node has to have. */
+enum field { NAME, HOST, USER, GPU, MEMORY, REQUIRED, ROLE = REQUIRED, FIELDS, OTHER = FIELDS };
 static const char *const required_keys[] = {"name", "host", "user", "gpu_count", "memory_gb"};
 struct entry {
-    struct place at, name_at, role_at;
-    bool has[REQUIRED];
+    struct yaml_step begin, at[FIELDS]; /* line 0: it is not there */
 };
 
 /* What a section about sharing says, at the top or under `execution`. */
 enum setting { ENABLED, POLICY, THRESHOLD, SETTINGS };
-static const char *const setting_keys[] = {"enabled", "policy", "excess_threshold"};
 struct sharing {
-    struct place at[SETTINGS]; /* line 0: it says nothing */
-    int64_t value[SETTINGS];   /* POLICY and THRESHOLD: the share to keep, in millionths */
+    struct yaml_step at[SETTINGS]; /* line 0: it says nothing */
+    int64_t value[SETTINGS];       /* POLICY and THRESHOLD: the share to keep, in millionths */
 };
 
 struct reading {
@@ -41,196 +34,91 @@ struct reading {
     struct cluster cluster;
     struct entry *entries; /* one for each node */
     size_t node_capacity, entry_capacity;
-    struct sharing sharing[2]; /* at the top; under execution */
-    struct place nodes_at, noted_at;
+    struct sharing top, execution;
+    struct yaml_step nodes, noted; /* the key `nodes`; what a note was about last */
 };
 
-/* The value of one key, on its way to the node that was begun last. */
+/* The value of one key, on its way to the node that was begun last, or to a setting. */
 struct value {
-    struct reading *reading;
-    struct grid_node *node;  /* NULL: the key is of no node */
-    struct entry *entry;
     const struct key *key;
-    const char *name;        /* of the key, for messages */
-    const char *text;
-    struct place at;
+    const char *name, *text; /* of the key, for messages; and the value's */
+    struct grid_node *node;
+    int64_t *setting;
 };
 
-static struct place place_of(const struct yaml_leaf *leaf)
+struct key {
+    const char *path; /* without the numbers of elements */
+    int (*set)(const struct value *value, struct grid_error *err);
+    unsigned which; /* enum field or setting */
+    const char *resource;
+};
+
+static int refuse(const struct reading *reading, const struct yaml_step *at,
+                  struct grid_error *err, const char *what, const char *subject)
 {
-    return (struct place){leaf->line, leaf->column};
+    return grid_error_set(err, GRID_EUSAGE, "%s:%zu:%zu: '%s' %s", reading->file, at->line,
+                          at->column, text_shown(subject), what);
 }
 
-static int refuse(const struct reading *reading, struct place at, struct grid_error *err,
-                  const char *what)
-{
-    return grid_error_set(err, GRID_EUSAGE, "%s:%zu:%zu: %s", reading->file, at.line, at.column,
-                          what);
-}
-
-static void note_unused(struct reading *reading, struct place at, const char *key,
-                        const char *why)
+static void note_unused(struct reading *reading, const struct yaml_step *step, const char *why)
 {
     grid_auto_buffer struct buffer text = BUFFER_INIT;
-    if (!reading->note || (at.line == reading->noted_at.line
-                           && at.column == reading->noted_at.column))
+    if (!reading->note
+        || (step->line == reading->noted.line && step->column == reading->noted.column))
         return;
-    reading->noted_at = at;
-    buffer_format(&text, "%s:%zu:%zu: '%s' is not used%s", reading->file, at.line, at.column,
-                  text_shown(key), why);
+    reading->noted = *step;
+    buffer_format(&text, "%s:%zu:%zu: '%s' is not used%s", reading->file, step->line,
+                  step->column, text_shown(step->key), why);
     if (buffer_string(&text))
         reading->note(reading->context, text.data);
 }
 
 /* --- one key each: its value into its place, or EUSAGE without a place ------------------------ */
 
-struct key {
-    const char *path; /* without the numbers of elements */
-    int (*set)(const struct value *value, struct grid_error *err);
-    const char *resource;
-    unsigned which; /* enum required or setting */
-};
-
-static int whole_number(const struct value *value, int64_t least, int64_t most, int64_t *ret,
-                        struct grid_error *err)
+static int refuse_value(const struct value *value, const char *fault, struct grid_error *err)
 {
-    if (value->text[0] == '-' && text_is_digit(value->text[1]))
-        return grid_error_set(err, GRID_EUSAGE, "%s '%s' is less than %jd", value->name,
-                              text_shown(value->text), (intmax_t)least);
-    return text_integer(value->text, least, most, value->name, ret, err);
-}
-
-static bool is_zero(const char *text)
-{
-    size_t digits = strspn(text, "0"), point = digits + (text[digits] == '.');
-    return digits > 0 && text[point + strspn(text + point, "0")] == '\0';
-}
-
-/* An amount of key->resource, which may be 0. */
-static int amount(const struct value *value, int64_t *ret, struct grid_error *err)
-{
-    *ret = 0;
-    if (is_zero(value->text))
-        return 0;
-    int rc = grid_amount_parse(value->key->resource, value->text, ret, err);
-    if (rc < 0)
-        grid_error_wrap(err, "%s", value->name);
-    return rc;
-}
-
-static int truth(const struct value *value, bool *ret, struct grid_error *err)
-{
-    static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
-    for (size_t i = 0; i < countof(words); i++)
-        if (text_same(value->text, words[i])) {
-            *ret = i % 2;
-            return 0;
-        }
-    return grid_error_set(err, GRID_EUSAGE, "%s '%s' is neither true nor false", value->name,
-                          text_shown(value->text));
-}
-
-/* A text that can be shown as it is. */
-static int text(const struct value *value, char *to, size_t size, struct grid_error *err)
-{
-    char shown[GRID_NODE_SIZE * 2];
-    const char *fault = NULL;
-    if (!*value->text)
-        fault = "is empty";
-    else if (!text_copy(to, size, value->text))
-        fault = "is too long";
-    else if (strcmp(text_printable(to, shown, sizeof(shown)), to) != 0)
-        fault = "holds a control character";
-    if (!fault)
-        return 0;
     return grid_error_set(err, GRID_EUSAGE, "%s '%s' %s", value->name, text_shown(value->text),
                           fault);
 }
 
-static int label(const struct value *value, struct grid_error *err)
+/* An amount of key->resource, which may be 0. Both bounds are 1 as people see them. */
+static int amount(const struct value *value, int64_t least_u, int64_t most_u, int64_t *ret_u,
+                  struct grid_error *err)
 {
-    struct grid_node *node = value->node;
-    text_copy(node->labels[node->label_count].key, GRID_TAG_SIZE, value->name);
-    return text(value, node->labels[node->label_count++].value, GRID_TAG_SIZE, err);
+    const char *text = value->text;
+    bool is_zero = text[0] == '0' && text[strspn(text, "0.")] == '\0';
+    *ret_u = 0;
+    if (text[0] == '-')
+        return refuse_value(value, "is negative", err);
+    int rc = is_zero ? 0 : grid_amount_parse(value->key->resource, text, ret_u, err);
+    if (rc < 0)
+        grid_error_wrap(err, "%s", value->name);
+    else if (*ret_u < least_u || *ret_u > most_u)
+        rc = refuse_value(value, *ret_u < least_u ? "is less than 1" : "is more than 1", err);
+    return rc;
 }
 
-static int set_name(const struct value *value, struct grid_error *err)
+static int set_capacity(const struct value *value, struct grid_error *err)
 {
-    text_copy(value->node->node_id, GRID_NODE_SIZE, value->text);
-    value->entry->name_at = value->at;
-    return grid_node_name_check(value->text, err);
-}
-
-static int set_host(const struct value *value, struct grid_error *err)
-{
-    return text(value, value->node->address, GRID_NODE_SIZE, err);
-}
-
-static int set_port(const struct value *value, struct grid_error *err)
-{
-    int64_t port = PORT_DEFAULT;
-    int rc = whole_number(value, 1, 65535, &port, err);
-    return port == PORT_DEFAULT ? rc : label(value, err);
-}
-
-static int set_role(const struct value *value, struct grid_error *err)
-{
-    value->entry->role_at = value->at;
-    return grid_role_parse(value->text, &value->node->role, err);
-}
-
-static int add_tag(const struct value *value, struct grid_error *err)
-{
-    struct grid_node *node = value->node;
-    if (node->tag_count == GRID_NODE_TAGS)
-        return grid_error_set(err, GRID_EUSAGE, "more than %d tags", GRID_NODE_TAGS);
-    return text(value, node->tags[node->tag_count++], GRID_TAG_SIZE, err);
-}
-
-static int set_count(const struct value *value, struct grid_error *err)
-{
-    int64_t count = 0;
-    int rc = whole_number(value, 0, COUNT_MAX, &count, err);
-    return rc ?: grid_amounts_set(&value->node->capacity, value->key->resource,
-                                  count * GRID_AMOUNT_UNIT, err);
-}
-
-static int set_memory(const struct value *value, struct grid_error *err)
-{
-    int64_t bytes;
-    int rc = amount(value, &bytes, err);
-    if (rc == 0 && bytes < GRID_MEMORY_GIB)
-        rc = grid_error_set(err, GRID_EUSAGE, "%s '%s' is less than 1", value->name,
-                            text_shown(value->text));
-    return rc ?: grid_amounts_set(&value->node->capacity, "MEMORY", bytes, err);
+    const char *resource = value->key->resource;
+    bool memory = grid_resource_is_memory(resource);
+    int64_t amount_u;
+    int rc = amount(value, memory ? GRID_MEMORY_GIB : 0, INT64_MAX, &amount_u, err);
+    if (rc == 0 && !memory && amount_u % GRID_AMOUNT_UNIT)
+        rc = refuse_value(value, "is not a whole number", err);
+    return rc ?: grid_amounts_set(&value->node->capacity, resource, amount_u, err);
 }
 
 static int set_lend(const struct value *value, struct grid_error *err)
 {
     int64_t amount_u;
-    int rc = amount(value, &amount_u, err);
+    int rc = amount(value, 0, INT64_MAX, &amount_u, err);
     return rc ?: grid_amounts_set(&value->node->lend, value->key->resource, amount_u, err);
 }
 
-static int set_can_share(const struct value *value, struct grid_error *err)
+static int set_threshold(const struct value *value, struct grid_error *err)
 {
-    return truth(value, &value->node->can_share, err);
-}
-
-/* Of the section that the key stands in. */
-static int64_t *setting(const struct value *value)
-{
-    struct sharing *sharing = &value->reading->sharing[value->key->path[0] == 'e'];
-    sharing->at[value->key->which] = value->at;
-    return &sharing->value[value->key->which];
-}
-
-static int set_enabled(const struct value *value, struct grid_error *err)
-{
-    bool enabled = true;
-    int rc = truth(value, &enabled, err);
-    *setting(value) = enabled;
-    return rc;
+    return amount(value, 0, GRID_AMOUNT_UNIT, value->setting, err);
 }
 
 static const char *next_policy(void *context, size_t index)
@@ -245,40 +133,90 @@ static int set_policy(const struct value *value, struct grid_error *err)
     static const int64_t percent[] = {40, 20, 0, 20};
     size_t index = 0;
     int rc = text_choice("policy", value->text, next_policy, NULL, &index, err);
-    *setting(value) = percent[index] * GRID_AMOUNT_UNIT / 100;
+    *value->setting = percent[index] * GRID_AMOUNT_UNIT / 100;
     return rc;
 }
 
-static int set_threshold(const struct value *value, struct grid_error *err)
+static int set_truth(const struct value *value, struct grid_error *err)
 {
-    int64_t *share_u = setting(value);
-    int rc = amount(value, share_u, err);
-    if (rc == 0 && *share_u > GRID_AMOUNT_UNIT)
-        return grid_error_set(err, GRID_EUSAGE, "%s '%s' is more than 1", value->name,
-                              text_shown(value->text));
-    return rc;
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on"};
+    size_t i = 0;
+    while (i < countof(words) && !text_same(value->text, words[i]))
+        i++;
+    if (value->node)
+        value->node->can_share = i % 2;
+    else
+        *value->setting = i % 2;
+    return i < countof(words) ? 0 : refuse_value(value, "is neither true nor false", err);
+}
+
+/* A text that can be shown as it is. */
+static int copy(const struct value *value, char *to, size_t size, struct grid_error *err)
+{
+    if (*value->text && text_copy(to, size, value->text)
+        && strcmp(text_shown(value->text), value->text) == 0)
+        return 0;
+    return refuse_value(value, "is empty, too long, or holds control characters", err);
+}
+
+static int set_name(const struct value *value, struct grid_error *err)
+{
+    text_copy(value->node->node_id, GRID_NODE_SIZE, value->text);
+    return grid_node_name_check(value->text, err);
+}
+
+static int set_host(const struct value *value, struct grid_error *err)
+{
+    return copy(value, value->node->address, GRID_NODE_SIZE, err);
+}
+
+static int set_role(const struct value *value, struct grid_error *err)
+{
+    return grid_role_parse(value->text, &value->node->role, err);
+}
+
+static int add_tag(const struct value *value, struct grid_error *err)
+{
+    struct grid_node *node = value->node;
+    if (node->tag_count == GRID_NODE_TAGS)
+        return grid_error_set(err, GRID_EUSAGE, "more than %d tags", GRID_NODE_TAGS);
+    return copy(value, node->tags[node->tag_count++], GRID_TAG_SIZE, err);
+}
+
+static int add_label(const struct value *value, struct grid_error *err)
+{
+    struct grid_node *node = value->node;
+    text_copy(node->labels[node->label_count].key, GRID_TAG_SIZE, value->name);
+    return copy(value, node->labels[node->label_count++].value, GRID_TAG_SIZE, err);
+}
+
+static int set_port(const struct value *value, struct grid_error *err)
+{
+    int64_t port;
+    int rc = text_integer(value->text, 1, 65535, "port", &port, err);
+    return rc < 0 || port == PORT_DEFAULT ? rc : add_label(value, err);
 }
 
 #define SHARING(where)                                                                           \
-    {where "resource_sharing.enabled", set_enabled, NULL, ENABLED},                              \
-    {where "resource_sharing.policy", set_policy, NULL, POLICY},                                 \
-    {where "resource_sharing.excess_threshold", set_threshold, "CPU", THRESHOLD},                \
-    {where "resource_sharing.thresholds.excess_threshold", set_threshold, "CPU", THRESHOLD}
+    {where "resource_sharing.enabled", set_truth, ENABLED, NULL},                              \
+    {where "resource_sharing.policy", set_policy, POLICY, NULL},                                 \
+    {where "resource_sharing.excess_threshold", set_threshold, THRESHOLD, "CPU"},                \
+    {where "resource_sharing.thresholds.excess_threshold", set_threshold, THRESHOLD, "CPU"}
 
 static const struct key keys[] = {
-    {"nodes[].name", set_name, NULL, NAME},
-    {"nodes[].host", set_host, NULL, HOST},
-    {"nodes[].user", label, NULL, USER},
-    {"nodes[].gpu_count", set_count, "GPU", GPU},
-    {"nodes[].memory_gb", set_memory, "MEMORY", MEMORY},
-    {"nodes[].cpu_count", set_count, "CPU", REQUIRED},
-    {"nodes[].port", set_port, NULL, REQUIRED},
-    {"nodes[].role", set_role, NULL, REQUIRED},
-    {"nodes[].tags[]", add_tag, NULL, REQUIRED},
-    {"nodes[].resource_sharing.can_share", set_can_share, NULL, REQUIRED},
-    {"nodes[].resource_sharing.max_share_cpu", set_lend, "CPU", REQUIRED},
-    {"nodes[].resource_sharing.max_share_gpu", set_lend, "GPU", REQUIRED},
-    {"nodes[].resource_sharing.max_share_memory_gb", set_lend, "MEMORY", REQUIRED},
+    {"nodes[].name", set_name, NAME, NULL},
+    {"nodes[].host", set_host, HOST, NULL},
+    {"nodes[].user", add_label, USER, NULL},
+    {"nodes[].gpu_count", set_capacity, GPU, "GPU"},
+    {"nodes[].memory_gb", set_capacity, MEMORY, "MEMORY"},
+    {"nodes[].role", set_role, ROLE, NULL},
+    {"nodes[].cpu_count", set_capacity, OTHER, "CPU"},
+    {"nodes[].port", set_port, OTHER, NULL},
+    {"nodes[].tags[]", add_tag, OTHER, NULL},
+    {"nodes[].resource_sharing.can_share", set_truth, OTHER, NULL},
+    {"nodes[].resource_sharing.max_share_cpu", set_lend, OTHER, "CPU"},
+    {"nodes[].resource_sharing.max_share_gpu", set_lend, OTHER, "GPU"},
+    {"nodes[].resource_sharing.max_share_memory_gb", set_lend, OTHER, "MEMORY"},
     SHARING(""),
     SHARING("execution."),
 };
@@ -309,43 +247,42 @@ static char behind(const char *path, size_t length, const struct key **ret)
     return '?';
 }
 
-static int refuse_kind(const struct reading *reading, const struct yaml_leaf *leaf, size_t level,
-                       char kind, struct grid_error *err)
+static int refuse_kind(const struct reading *reading, const struct yaml_step *step, char kind,
+                       struct grid_error *err)
 {
-    const struct yaml_step *step = &leaf->steps[level];
-    const char *wanted = kind == '.' ? "a mapping" : kind == '[' ? "a list" : "one value";
-    char what[300];
-    if (step->key)
-        snprintf(what, sizeof(what), "'%s' is not %s", step->key, wanted);
-    else
-        snprintf(what, sizeof(what), "an element of '%s' is not %s", step[-1].key, wanted);
-    return refuse(reading, (struct place){step->line, step->column}, err, what);
+    const char *what = kind == '.' ? "is not a mapping" : kind == '[' ? "is not a list"
+                                                                      : "is not one value";
+    if (!step->key)
+        return refuse(reading, step, err, "has an element of a wrong kind", step[-1].key);
+    return refuse(reading, step, err, what, step->key);
 }
 
-/* *ret stays NULL when there is nothing to set: an unused key, or one that is empty. */
-static int find_key(struct reading *reading, const struct yaml_leaf *leaf, const struct key **ret,
+/* ret->key stays NULL when there is nothing to set: an unused key, or one that is empty. */
+static int find_key(struct reading *reading, const struct yaml_leaf *leaf, struct value *ret,
                     struct grid_error *err)
 {
     char path[YAML_PATH_SIZE];
-    const struct key *key = NULL;
+    const struct key *key;
     without_numbers(leaf->path, path);
-    for (size_t level = 0, end = strcspn(path, ".[");; level++) {
+    size_t end = strcspn(path, ".[");
+    for (const struct yaml_step *step = leaf->steps;; step++) {
         char kind = behind(path, end, &key);
+        bool is_last = !path[end];
         if (kind == '?') {
-            const struct yaml_step *step = &leaf->steps[level];
-            note_unused(reading, (struct place){step->line, step->column}, step->key, "");
+            note_unused(reading, step, "");
             return 0;
         }
-        if (leaf->is_null && !path[end])
+        if (is_last && (leaf->is_null || (leaf->is_empty && kind)))
             return 0;
-        if (kind != path[end])
-            return leaf->is_empty && !path[end] ? 0 : refuse_kind(reading, leaf, level, kind, err);
-        if (!path[end])
-            break;
+        if (kind != path[end] || (is_last && leaf->is_empty))
+            return refuse_kind(reading, step, kind, err);
+        if (is_last) {
+            ret->key = key;
+            ret->name = step->key ? step->key : step[-1].key;
+            return 0;
+        }
         end += 1 + strcspn(path + end + 1, ".[");
     }
-    *ret = key;
-    return leaf->is_empty ? refuse(reading, place_of(leaf), err, "one value is needed") : 0;
 }
 
 static int begin_node(struct reading *reading, const struct yaml_step *step,
@@ -353,43 +290,139 @@ static int begin_node(struct reading *reading, const struct yaml_step *step,
 {
     struct cluster *cluster = &reading->cluster;
     size_t count = cluster->count + 1;
-    struct place at = {step->line, step->column};
     if (count > NODES_MAX)
-        return refuse(reading, at, err, "too many nodes");
+        return refuse(reading, step, err, "has too many elements", "nodes");
     if (array_reserve(&cluster->nodes, &reading->node_capacity, count, sizeof(*cluster->nodes))
         || array_reserve(&reading->entries, &reading->entry_capacity, count,
                          sizeof(*reading->entries)))
         return grid_error_set(err, GRID_ENOMEM, "cannot read '%s': no memory", reading->file);
-    struct grid_node *node = &cluster->nodes[cluster->count];
-    *node = (struct grid_node){.can_share = true};
-    reading->entries[cluster->count++] = (struct entry){.at = at};
-    int rc = grid_amounts_set(&node->capacity, "CPU", CPU_DEFAULT * GRID_AMOUNT_UNIT, err);
-    rc = rc ?: grid_amounts_set(&node->capacity, "GPU", 0, err);
-    return rc ?: grid_amounts_set(&node->capacity, "MEMORY", 0, err);
+    cluster->nodes[cluster->count] = (struct grid_node){
+        .can_share = true, .capacity = {3, {{"CPU", CPU_DEFAULT}, {"GPU", 0}, {"MEMORY", 0}}}};
+    reading->entries[cluster->count++] = (struct entry){.begin = *step};
+    return 0;
+}
+
+/* Where the key's value goes, and where it stands. */
+static void aim(struct reading *reading, struct value *value, const struct yaml_leaf *leaf)
+{
+    const struct key *key = value->key;
+    struct yaml_step at = {NULL, leaf->line, leaf->column};
+    if (!text_begins(key->path, "nodes")) {
+        struct sharing *sharing = key->path[0] == 'e' ? &reading->execution : &reading->top;
+        value->setting = &sharing->value[key->which];
+        sharing->at[key->which] = at;
+        return;
+    }
+    size_t last = reading->cluster.count - 1;
+    value->node = &reading->cluster.nodes[last];
+    if (key->which < FIELDS)
+        reading->entries[last].at[key->which] = at;
 }
 
 static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
 {
     struct reading *reading = context;
-    struct cluster *cluster = &reading->cluster;
-    struct value value = {.reading = reading, .text = leaf->text, .at = place_of(leaf)};
+    struct value value = {.text = leaf->text};
     int rc = 0;
-    if (strcmp(leaf->path, "nodes") == 0)
-        reading->nodes_at = value.at;
-    if (text_begins(leaf->path, "nodes[") && strtoul(leaf->path + 6, NULL, 10) == cluster->count)
+    if (strcmp(leaf->steps[0].key, "nodes") == 0)
+        reading->nodes = leaf->steps[0];
+    if (text_begins(leaf->path, "nodes[")
+        && strtoul(leaf->path + strlen("nodes["), NULL, 10) == reading->cluster.count)
         rc = begin_node(reading, &leaf->steps[1], err);
-    rc = rc ?: find_key(reading, leaf, &value.key, err);
+    rc = rc ?: find_key(reading, leaf, &value, err);
     if (rc < 0 || !value.key)
         return rc;
-    value.name = strrchr(value.key->path, '.') + 1;
-    if (value.key->path[0] == 'n') {
-        value.node = &cluster->nodes[cluster->count - 1];
-        value.entry = &reading->entries[cluster->count - 1];
-        if (value.key->which < REQUIRED)
-            value.entry->has[value.key->which] = true;
-    }
+    aim(reading, &value, leaf);
     rc = value.key->set(&value, err);
     if (rc < 0)
-        grid_error_wrap(err, "%s:%zu:%zu", reading->file, value.at.line, value.at.column);
+        grid_error_wrap(err, "%s:%zu:%zu", reading->file, leaf->line, leaf->column);
+    return rc;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int check_nodes(const struct reading *reading, struct grid_error *err)
+{
+    const struct grid_node *nodes = reading->cluster.nodes;
+    const struct entry *master = NULL, *entry = reading->entries;
+    if (reading->cluster.count == 0)
+        return refuse(reading, &reading->nodes, err, "has no element", "nodes");
+    for (size_t i = 0; i < reading->cluster.count; i++, entry++) {
+        for (size_t field = 0; field < REQUIRED; field++)
+            if (entry->at[field].line == 0)
+                return refuse(reading, &entry->begin, err, "is missing", required_keys[field]);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(nodes[i].node_id, nodes[j].node_id) == 0)
+                return refuse(reading, &entry->at[NAME], err, "is the name of two nodes",
+                              nodes[i].node_id);
+        if (nodes[i].role == GRID_MASTER && master)
+            return refuse(reading, &entry->at[ROLE], err, "is a second master", nodes[i].node_id);
+        master = nodes[i].role == GRID_MASTER ? entry : master;
+    }
+    return 0;
+}
+
+/* Lets `execution` win, key by key. */
+static void merge_sharing(struct reading *reading)
+{
+    static const char *const names[] = {"enabled", "policy", "excess_threshold"};
+    struct sharing *top = &reading->top, *execution = &reading->execution;
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (execution->at[i].line == 0)
+            continue;
+        top->at[i].key = names[i];
+        if (top->at[i].line > 0)
+            note_unused(reading, &top->at[i], ", execution.resource_sharing says otherwise");
+        top->at[i] = execution->at[i];
+        top->value[i] = execution->value[i];
+    }
+}
+
+static int apply_sharing(struct reading *reading, struct grid_error *err)
+{
+    static const char *const kept[] = {"CPU", "MEMORY"};
+    merge_sharing(reading);
+    const struct sharing *sharing = &reading->top;
+    struct cluster *cluster = &reading->cluster;
+    __int128 share_u = sharing->value[sharing->at[THRESHOLD].line > 0 ? THRESHOLD : POLICY];
+    int rc = 0;
+    cluster->says_enabled = sharing->at[ENABLED].line > 0;
+    cluster->enabled = sharing->value[ENABLED];
+    for (size_t i = 0; rc == 0 && share_u > 0 && i < 2 * cluster->count; i++) {
+        struct grid_node *node = &cluster->nodes[i / 2];
+        int64_t capacity_u = grid_amounts_get(&node->capacity, kept[i % 2], 0);
+        rc = grid_amounts_set(&node->keep, kept[i % 2],
+                              (int64_t)(capacity_u * share_u / GRID_AMOUNT_UNIT), err);
+    }
+    return rc;
+}
+
+void cluster_release(struct cluster *cluster)
+{
+    free(cluster->nodes);
+    *cluster = (struct cluster){0};
+}
+
+int cluster_read(const char *path, struct cluster *ret, cluster_note_fn note, void *context,
+                 struct grid_error *err)
+{
+    grid_auto_free char *text = NULL;
+    size_t length;
+    struct stat st;
+    struct reading reading = {.file = path, .note = note, .context = context,
+                              .nodes = {NULL, 1, 1}};
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > FILE_MAX)
+        return grid_error_set(err, GRID_EUSAGE, "%s:1:1: larger than 4 MiB", path);
+    int rc = file_read(AT_FDCWD, path, &text, &length, NULL, err);
+    if (rc > 0)
+        return grid_error_set(err, GRID_EIO, "cannot read '%s': no such file", path);
+    rc = rc ?: yaml_read(path, text, length, take_leaf, &reading, err);
+    rc = rc ?: check_nodes(&reading, err);
+    rc = rc ?: apply_sharing(&reading, err);
+    free(reading.entries);
+    if (rc == 0)
+        *ret = reading.cluster;
+    else
+        cluster_release(&reading.cluster);
     return rc;
 }

@@ -34,6 +34,7 @@ const struct record_member record_boost_members[RECORD_MEMBERS] = {
     BOOST(request_id, RECORD_TEXT, false),
     BOOST(requested, RECORD_TEXT, false),
     BOOST_AT("starts_at", starts_us, RECORD_START),
+    BOOST(devices, RECORD_DEVICES, false),
 };
 
 const struct record_member record_event_members[RECORD_EVENT_MEMBERS] = {
@@ -63,6 +64,7 @@ void record_reset(const struct record_member *member, void *object)
         *(enum grid_priority *)field = GRID_NORMAL;
         break;
     case RECORD_TOKEN:
+    case RECORD_DEVICES:
         *(int64_t *)field = 0;
         break;
     default:
@@ -200,6 +202,15 @@ static int read_boost(struct span value, struct grid_event *event, struct grid_e
     return 0;
 }
 
+static int add_device(void *context, size_t index, struct span value, struct grid_error *err)
+{
+    (void)index, (void)err;
+    int64_t device;
+    if (json_integer(value, &device) && device >= 0 && device < 64)
+        *(uint64_t *)context |= UINT64_C(1) << device;
+    return 0;
+}
+
 static int read_member(const struct record_member *member, struct span value, void *object,
                        bool *ret_naive, struct grid_error *err)
 {
@@ -233,6 +244,8 @@ static int read_member(const struct record_member *member, struct span value, vo
         int rc = read_text(value, field, member->size, err);
         return rc < 0 ? rc : 0;
     }
+    case RECORD_DEVICES:
+        return *value.at == '[' ? json_array(value, add_device, field, err) : 0;
     case RECORD_BOOST:
         return read_boost(value, object, err);
     default:

@@ -18,6 +18,7 @@ enum record_kind {
     RECORD_PRIORITY, /* what is none of ours is normal */
     RECORD_TEXT,     /* "" is null; cut where it is too long, what is no text is "" */
     RECORD_TOKEN,    /* whole number; missing is 0 */
+    RECORD_DEVICES,  /* an array of indices below 64; what is none of that is no device */
     RECORD_BOOST,    /* of an event: a record or null; not printed from the table */
 };
 
@@ -30,7 +31,7 @@ struct record_member {
     unsigned short offset, size; /* in the struct */
 };
 
-#define RECORD_MEMBERS 18      /* of a boost; */
+#define RECORD_MEMBERS 19      /* of a boost; */
 #define RECORD_ORIGINAL 9      /* the first of them the Python original's own, always written */
 #define RECORD_EVENT_MEMBERS 7 /* of an event, `boost` the last */
 extern const struct record_member record_boost_members[RECORD_MEMBERS];

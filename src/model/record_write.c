@@ -28,6 +28,15 @@ static void print_time(struct json *json, int64_t time_us)
     json_string_or_null(json, time_us == GRID_NEVER ? NULL : grid_time_format(time_us, text));
 }
 
+static void print_devices(struct json *json, uint64_t devices)
+{
+    json_open(json, '[');
+    for (int i = 0; i < 64; i++)
+        if (devices >> i & 1)
+            json_int(json, i);
+    json_close(json, ']');
+}
+
 static void print_member(struct json *json, const struct record_member *member, const void *object)
 {
     const void *field = record_field(member, object);
@@ -59,6 +68,9 @@ static void print_member(struct json *json, const struct record_member *member, 
     case RECORD_REVISION:
     case RECORD_TOKEN:
         json_int(json, *(const int64_t *)field);
+        break;
+    case RECORD_DEVICES:
+        print_devices(json, *(const uint64_t *)field);
         break;
     case RECORD_BOOST:
         break;
