@@ -55,6 +55,9 @@ struct grid_boost {
 /* The state at `now_us`: a boost counts from its start up to, not including, its end. */
 enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t now_us);
 
+/* Does it count against anybody? Not one from GRID_ANY_NODE: no node was known then. */
+bool grid_boost_counts(const struct grid_boost *boost);
+
 /* Is it a reservation whose start is still to come? (A grant counts at once, also by a clock that
  * was set back since.) */
 bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us);

@@ -131,6 +131,8 @@ int grid_ledger_history(struct grid_store *store, const struct grid_event_filter
 
 /* Changes *node, which is as it stands (or new, with name, times and can_share set); an error
  * drops all. May run more than once. */
+typedef int (*grid_policy_edit_fn)(void *context, struct grid_policy *policy,
+                                   struct grid_error *err);
 typedef int (*grid_node_edit_fn)(void *context, struct grid_node *node, struct grid_error *err);
 
 /* Registers nodes or changes them, all in one commit. `must`: GRID_NODE_NEW: ECONFLICT when one is
@@ -142,6 +144,7 @@ struct grid_node_change {
     size_t count;
     enum grid_node_must must;
     grid_node_edit_fn edit;
+    grid_policy_edit_fn policy; /* changes the policy in the same commit; may be NULL */
     void *context;
     const char *reason;
     bool quiet, dry_run;
@@ -169,8 +172,6 @@ int grid_ledger_nodes(struct grid_store *store, enum grid_mode mode, const char 
                       grid_node_view_fn fn, void *context, struct grid_error *err);
 
 /* Reads the policy; changes it. */
-typedef int (*grid_policy_edit_fn)(void *context, struct grid_policy *policy,
-                                   struct grid_error *err);
 int grid_ledger_policy(struct grid_store *store, struct grid_policy *ret, struct grid_error *err);
 int grid_ledger_policy_set(struct grid_store *store, grid_policy_edit_fn edit, void *context,
                            const char *reason, struct grid_policy *ret, struct grid_error *err);

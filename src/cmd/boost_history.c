@@ -20,7 +20,10 @@ static int add_event(void *context, const struct grid_event *event, struct grid_
 {
     (void)err;
     const struct listing *listing = context;
-    sheet_add(listing->cmd, event);
+    struct grid_event row = *event;
+    if (!row.has_boost) /* it may hold another's */
+        row.boost = (struct grid_boost){0};
+    sheet_add(listing->cmd, &row);
     return (int64_t)listing->cmd->sheet.rows >= listing->most;
 }
 

@@ -4,29 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uuid/uuid.h>
 
-static const struct cmd_option request_options[] = {
+const struct cmd_option boost_wishes[] = {
     {"priority", 0, "PRIORITY", "low, normal, high or critical (normal)"},
     {"duration", 0, "DUR", "how long: 90s, 30m, 1h30m, 2d, never (1h)"},
     {"source", 0, "NODE", "only this lender"},
     {"prefer", 0, "NODE", "this lender if it can, else any"},
     {"split", 0, NULL, "several lenders, if none has it all"},
-    {"reason", 0, "TEXT", "what it is for"},
     {"owner", 0, "NAME", "for another user (root only)"},
+    {0},
+};
+
+static const struct cmd_option request_options[] = {
+    {"reason", 0, "TEXT", "what it is for"},
     {"request-id", 0, "KEY", "asking again with the same key is harmless"},
     {"dry-run", 0, NULL, "decide and print, but write nothing"},
     {0},
 };
 
-/* A request, and room for what its strings point at. */
-struct request {
-    struct grid_request grid;
-    char ids[GRID_GROUP_MOST][UUID_STR_LEN], resources[GRID_NEEDS_MOST][GRID_RESOURCE_SIZE];
-    const char *id_list[GRID_GROUP_MOST];
-};
-
-static int read_need(struct cmd *cmd, struct request *request, size_t index,
+static int read_need(struct cmd *cmd, struct boost_request *request, size_t index,
                      struct grid_error *err)
 {
     struct grid_request *grid = &request->grid;
@@ -40,7 +36,7 @@ static int read_need(struct cmd *cmd, struct request *request, size_t index,
     return rc ?: grid_amount_parse(resource, amount, &grid->needs[index].amount_u, err);
 }
 
-static int read_arguments(struct cmd *cmd, struct request *request, struct grid_error *err)
+static int read_arguments(struct cmd *cmd, struct boost_request *request, struct grid_error *err)
 {
     struct grid_request *grid = &request->grid;
     grid->target_node = cmd->arguments[0];
@@ -72,8 +68,6 @@ static int read_options(struct cmd *cmd, struct grid_request *grid, struct grid_
         rc = grid_node_name_check(grid->prefer_node, err);
     if (rc == 0 && grid->source_node && (grid->prefer_node || grid->split))
         rc = grid_error_set(err, GRID_EUSAGE, "--source goes with neither --prefer nor --split");
-    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &grid->reason, err);
-    rc = rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &grid->request_id, err);
     rc = rc ?: cmd_text(cmd, "owner", GRID_USER_SIZE, &grid->owner, err);
     if (rc == 0 && grid->owner && getuid() != 0)
         return grid_error_set(err, GRID_EPERM, "only root may ask for another owner");
@@ -82,7 +76,7 @@ static int read_options(struct cmd *cmd, struct grid_request *grid, struct grid_
 }
 
 /* One id for each record that the request may make. */
-static void make_ids(struct request *request)
+static void make_ids(struct boost_request *request)
 {
     struct grid_request *grid = &request->grid;
     grid->boost_ids = request->id_list;
@@ -93,6 +87,14 @@ static void make_ids(struct request *request)
         uuid_unparse_lower(uuid, request->ids[i]);
         request->id_list[i] = request->ids[i];
     }
+}
+
+int boost_request_read(struct cmd *cmd, struct boost_request *ret, struct grid_error *err)
+{
+    int rc = read_arguments(cmd, ret, err);
+    rc = rc ?: read_options(cmd, &ret->grid, err);
+    make_ids(ret);
+    return rc;
 }
 
 /* The change may have been made: how to find out. */
@@ -127,16 +129,28 @@ static void print_replayed(struct json *json, const void *context)
     json_bool(json, grant->replayed);
 }
 
+/* A refusal leaves its reasons in cmd->details. */
+static int ask(struct cmd *cmd, const struct grid_request *request, bool dry_run,
+               struct grid_grant *ret, struct grid_error *err)
+{
+    struct boost_reasons reasons;
+    boost_reasons_begin(cmd, &reasons);
+    int rc = grid_ledger_request(cmd->store, request, dry_run, &reasons.explain, ret, add_member,
+                                 cmd, err);
+    boost_reasons_end(&reasons, rc);
+    buffer_release(&reasons.lines);
+    return rc;
+}
+
 static int run_request(struct cmd *cmd, struct grid_error *err)
 {
-    static struct request request;
+    static struct boost_request request;
     struct grid_grant grant;
     bool dry_run = cmd_value(cmd, "dry-run");
-    int rc = read_arguments(cmd, &request, err);
-    rc = rc ?: read_options(cmd, &request.grid, err);
-    make_ids(&request);
-    rc = rc ?: grid_ledger_request(cmd->store, &request.grid, dry_run, NULL, &grant, add_member,
-                                   cmd, err);
+    int rc = boost_request_read(cmd, &request, err);
+    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &request.grid.reason, err);
+    rc = rc ?: cmd_text(cmd, "request-id", GRID_ID_SIZE, &request.grid.request_id, err);
+    rc = rc ?: ask(cmd, &request.grid, dry_run, &grant, err);
     if (rc < 0)
         return rc == GRID_EUNKNOWN ? unknown(&request.grid, err) : rc;
     if (dry_run)
@@ -154,9 +168,9 @@ static int run_request(struct cmd *cmd, struct grid_error *err)
 }
 
 const struct cmd_verb boost_request_verbs[] = {
-    {.name = "request", .arguments = "TARGET RESOURCE AMOUNT...",
+    {.name = "request", .arguments = "TARGET RESOURCE AMOUNT [RESOURCE AMOUNT]...",
      .summary = "Borrow an amount of a resource for the node TARGET",
-     .options = request_options, .rows = &rows_boosts,
+     .options = request_options, .shared = boost_wishes, .rows = &rows_boosts,
      .examples = "  grid boost request gpu-master cpu 2.0\n"
                  "  grid boost request gpu-master memory 16GiB --duration 30m --priority high\n"
                  "  id=$(grid boost request gpu-master gpu 1 --source gpu1 -q)\n",

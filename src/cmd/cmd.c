@@ -10,7 +10,10 @@
 
 const struct cmd_noun cmd_nouns[] = {
     {"boost", "lend, list and return resources",
-     {boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_history_verbs}},
+     {boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_explain_verbs,
+      boost_history_verbs}},
+    {"node", "register the machines, and what they have", {node_set_verbs, node_verbs}},
+    {"policy", "what the whole ledger obeys", {policy_verbs}},
     {"store", "look after the ledger", {store_verbs}},
     {0},
 };
@@ -38,6 +41,16 @@ const char *cmd_value(const struct cmd *cmd, const char *option)
     size_t i = option_find(cmd, option, strlen(option));
     assert(cmd->options[i]);
     return cmd->values[i];
+}
+
+const char *cmd_next(const struct cmd *cmd, const char *option, size_t *at)
+{
+    while (*at < cmd->given_count) {
+        size_t i = (*at)++;
+        if (strcmp(cmd->given[i].option->name, option) == 0)
+            return cmd->given[i].value;
+    }
+    return NULL;
 }
 
 int cmd_text(const struct cmd *cmd, const char *option, size_t size, const char **ret,

@@ -41,7 +41,8 @@ struct cmd_noun {
 /* All that there are, in the order of help; the last has no name. */
 extern const struct cmd_noun cmd_nouns[];
 extern const struct cmd_verb boost_request_verbs[], boost_list_verbs[], boost_change_verbs[],
-    boost_history_verbs[], store_verbs[];
+    boost_history_verbs[], boost_explain_verbs[], node_verbs[], node_set_verbs[], policy_verbs[],
+    store_verbs[];
 extern const struct cmd_option cmd_globals[];
 
 /* The noun's verbs in the order of help; NULL at the end. */
@@ -63,6 +64,7 @@ struct settings {
 };
 
 #define CMD_OPTIONS_MAX 48
+#define CMD_GIVEN_MAX 64
 
 /* One call of the program. Strings are those of argv. */
 struct cmd {
@@ -70,6 +72,11 @@ struct cmd {
     const struct cmd_verb *verb;  /* likewise */
     const struct cmd_option *options[CMD_OPTIONS_MAX]; /* that count here, up to NULL */
     const char *values[CMD_OPTIONS_MAX];               /* as given last; "" without an argument */
+    struct {
+        const struct cmd_option *option;
+        const char *value;
+    } given[CMD_GIVEN_MAX];       /* every option in its order, for those that may be repeated */
+    size_t given_count;
     char **arguments;             /* behind the verb */
     size_t argument_count;
     const struct cmd_option *pending; /* the last word is this option, its argument is missing */
@@ -82,6 +89,7 @@ struct cmd {
     struct grid_store *store;
     struct sheet sheet;
     struct buffer out;            /* the result, printed at the end */
+    struct buffer details;        /* JSON that says more about an error, or empty */
     char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
 };
@@ -100,6 +108,9 @@ extern const char *const cmd_resources[];
 
 /* An option's value: NULL when it was not given, "" when it takes none. The verb must have it. */
 const char *cmd_value(const struct cmd *cmd, const char *option);
+
+/* The next value of an option that may be repeated; *at is 0 at first. NULL: there is no more. */
+const char *cmd_next(const struct cmd *cmd, const char *option, size_t *at);
 
 /* A value that goes into the ledger: valid UTF-8, not empty, shorter than `size` bytes. NULL when
  * it was not given. EUSAGE. */

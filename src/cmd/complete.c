@@ -6,7 +6,7 @@
 
 #define NAMES_MAX 256 /* of nodes or owners that are told apart */
 
-enum wanted { WORDS, COLUMNS, BOOSTS, NODES, OWNERS, PATHS };
+enum wanted { WORDS, COLUMNS, BOOSTS, NODES, RESOURCES, OWNERS, PATHS };
 
 struct completing {
     struct cmd *cmd;
@@ -70,13 +70,35 @@ static int take_boost(void *context, const struct grid_boost *boost, struct grid
     return 0;
 }
 
+/* Registered nodes come first; or the resources that they have, beyond those that all know. */
+static int take_node(void *context, const struct grid_node_view *view, struct grid_error *err)
+{
+    (void)err;
+    struct completing *completing = context;
+    const struct grid_amounts *capacity = &view->node.capacity;
+    if (completing->wanted == NODES)
+        offer_name(completing, view->node.node_id);
+    for (size_t i = 0; completing->wanted == RESOURCES && i < capacity->count; i++) {
+        char name[GRID_RESOURCE_SIZE];
+        text_copy(name, sizeof(name), capacity->at[i].resource);
+        for (char *at = name; *at; at++)
+            *at = text_lower(*at);
+        offer_name(completing, name);
+    }
+    return 0;
+}
+
 static void offer_from_ledger(struct completing *completing)
 {
     struct cmd *cmd = completing->cmd;
     struct grid_boost_filter filter = {.newest_first = true};
     if (completing->wanted == BOOSTS)
         filter.id_prefix = completing->word;
-    if (config_load(cmd, NULL) == 0 && cmd_store(cmd, NULL) == 0)
+    if (config_load(cmd, NULL) < 0 || cmd_store(cmd, NULL) < 0)
+        return;
+    if (completing->wanted == NODES || completing->wanted == RESOURCES)
+        (void)grid_ledger_nodes(cmd->store, GRID_PEEK, NULL, take_node, completing, NULL);
+    if (completing->wanted != RESOURCES)
         (void)grid_ledger_list(cmd->store, GRID_PEEK, &filter, take_boost, completing, NULL);
 }
 
@@ -101,6 +123,8 @@ static void offer_columns(struct completing *completing)
     }
 }
 
+static const char *const roles[] = {"master", "worker", NULL};
+
 /* By the word that stands for the value in help. */
 static const struct value {
     const char *argument;
@@ -108,7 +132,8 @@ static const struct value {
     text_next_fn next; /* of WORDS */
     const void *words; /* its context; of PATHS: what to tell the shell */
 } values[] = {
-    {"RESOURCE", WORDS, cmd_word, cmd_resources},
+    {"RESOURCE", RESOURCES, NULL, NULL},
+    {"ROLE", WORDS, cmd_word, roles},
     {"PRIORITY", WORDS, grid_priority_next, NULL},
     {"EVENT", WORDS, grid_event_next, NULL},
     {"FORMAT", WORDS, cmd_word, config_formats},
@@ -118,6 +143,7 @@ static const struct value {
     {"NODE", NODES, NULL, NULL},
     {"TARGET", NODES, NULL, NULL},
     {"NAME", OWNERS, NULL, NULL},
+    {"USER", OWNERS, NULL, NULL},
     {"FILE", PATHS, NULL, ":file\n"},
     {"DIR", PATHS, NULL, ":directory\n"},
 };
@@ -137,7 +163,9 @@ static void offer_values(struct completing *completing, const char *argument, si
         offer_columns(completing);
     else if (value->wanted == PATHS)
         buffer_text(&completing->cmd->out, value->words);
-    else if (value->wanted != WORDS)
+    for (i = 0; value->wanted == RESOURCES && cmd_resources[i]; i++)
+        offer_name(completing, cmd_resources[i]);
+    if (value->wanted >= BOOSTS && value->wanted < PATHS)
         offer_from_ledger(completing);
     for (i = 0; value->next && (word = value->next((void *)value->words, i)); i++)
         offer(completing, word, "");
@@ -195,15 +223,18 @@ static void offer_words(struct completing *completing)
     offer(completing, "help", "say how something is used");
 }
 
+/* What is in the last brackets, or else the last word, may repeat. */
 static void offer_argument(struct completing *completing)
 {
-    const char *at = completing->cmd->verb->arguments, *next;
-    size_t left = completing->cmd->argument_count;
-    for (; left > 0 && (next = strchr(at, ' ')); left--)
-        at = next + 1;
-    bool more = left == 0 || strstr(at, "...");
+    const char *at = completing->cmd->verb->arguments, *group = strrchr(at, '[');
+    for (size_t left = completing->cmd->argument_count; left > 0; left--) {
+        const char *next = strchr(at, ' ');
+        if (!next && !strstr(at, "..."))
+            return;
+        at = next ? next + 1 : group ? group : at;
+    }
     at += *at == '[';
-    offer_values(completing, at, more ? strcspn(at, "]. ") : 0);
+    offer_values(completing, at, strcspn(at, "]. "));
 }
 
 void complete_print(struct cmd *cmd, int count, char **words)

@@ -46,23 +46,19 @@ struct tables {
 
 #define LONG_FIRST 256 /* above every letter */
 
-static void add_option(struct cmd *cmd, struct tables *tables, const struct cmd_option *option)
+static void add_table(struct cmd *cmd, struct tables *tables, const struct cmd_option *at)
 {
-    size_t i = tables->count++, length = strlen(tables->shorts);
-    assert(i + 1 < CMD_OPTIONS_MAX);
-    int takes = !option->argument ? no_argument
-                : option->argument[0] == '[' ? optional_argument : required_argument;
-    cmd->options[i] = option;
-    tables->longs[i] = (struct option){option->name, takes, NULL, LONG_FIRST + (int)i};
-    if (option->letter)
-        snprintf(tables->shorts + length, sizeof(tables->shorts) - length, "%c%s",
-                 option->letter, takes == required_argument ? ":" : "");
-}
-
-static void add_table(struct cmd *cmd, struct tables *tables, const struct cmd_option *table)
-{
-    for (; table && table->name; table++)
-        add_option(cmd, tables, table);
+    for (; at && at->name; at++) {
+        size_t i = tables->count++, length = strlen(tables->shorts);
+        assert(i + 1 < CMD_OPTIONS_MAX);
+        int takes = !at->argument ? no_argument
+                    : at->argument[0] == '[' ? optional_argument : required_argument;
+        cmd->options[i] = at;
+        tables->longs[i] = (struct option){at->name, takes, NULL, LONG_FIRST + (int)i};
+        tables->shorts[length] = at->letter;
+        if (at->letter && takes == required_argument)
+            tables->shorts[length + 1] = ':';
+    }
 }
 
 /* --- mistakes ------------------------------------------------------------------------------ */
@@ -193,6 +189,12 @@ static void take_option(struct cmd *cmd, int code, const char *token, struct gri
         return;
     }
     cmd->values[i] = optarg ? optarg : "";
+    if (cmd->given_count == CMD_GIVEN_MAX) {
+        grid_error_set(err, GRID_EUSAGE, "more than %d options", CMD_GIVEN_MAX);
+        return;
+    }
+    cmd->given[cmd->given_count].option = cmd->options[i];
+    cmd->given[cmd->given_count++].value = cmd->values[i];
     cmd->help |= strcmp(name, "help") == 0;
     cmd->version |= strcmp(name, "version") == 0;
     if (strcmp(name, "json") == 0) /* of -o and --json the last one counts */
@@ -247,7 +249,8 @@ int option_count(const struct cmd *cmd, struct grid_error *err)
     for (const char *at = cmd->verb->arguments; *at; at += strspn(at, " ")) {
         size_t length = strcspn(at, " ");
         repeats = length > 3 && strncmp(at + length - 3, "...", 3) == 0;
-        if (count++ >= cmd->argument_count && at[0] != '[')
+        bool optional = at[0] == '[' || memchr(at, ']', length);
+        if (count++ >= cmd->argument_count && !optional)
             return grid_error_set(err, GRID_EUSAGE, "%.*s is missing",
                                   (int)(repeats ? length - 3 : length), at);
         at += length;

@@ -23,8 +23,10 @@ static void print_line(struct buffer *line)
     buffer_release(line);
 }
 
-/* {"note":{"level":...}}: pairs of key and text up to a NULL; `status` only if it is not 0. */
-static void print_json(const char *name, int status, const char *const (*pairs)[2])
+/* {"note":{"level":...}}: pairs of key and text up to a NULL; `status` only if it is not 0;
+ * `details` (or NULL) is JSON. */
+static void print_json(const char *name, int status, const char *const (*pairs)[2],
+                       const struct buffer *details)
 {
     struct buffer line = BUFFER_INIT;
     struct json json = json_begin(&line, -1);
@@ -38,6 +40,10 @@ static void print_json(const char *name, int status, const char *const (*pairs)[
     for (; (*pairs)[0]; pairs++) {
         json_key(&json, (*pairs)[0]);
         json_string(&json, (*pairs)[1]);
+    }
+    if (details && details->length > 0) {
+        json_key(&json, "details");
+        json_raw(&json, (struct span){details->data, details->length});
     }
     json_close(&json, '}');
     json_close(&json, '}');
@@ -55,7 +61,8 @@ void output_note(void *context, enum grid_note_level level, const char *text)
         || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
         return;
     if (is_json(cmd)) {
-        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}, {0}});
+        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}, {0}},
+                   NULL);
         return;
     }
     buffer_format(&line, "grid: %s%s", prefixes[level],
@@ -85,7 +92,8 @@ static void print_error(const struct cmd *cmd, const struct grid_error *err)
         print_json("error", grid_code_status(err->code),
                    (const char *[][2]){{"code", grid_code_word(err->code)},
                                        {"message", err->message},
-                                       {*hint ? "hint" : NULL, hint}, {0}});
+                                       {*hint ? "hint" : NULL, hint}, {0}},
+                   &cmd->details);
         return;
     }
     buffer_format(&line, "grid: %s", text_printable(err->message, shown, sizeof(shown)));
@@ -116,16 +124,17 @@ int output_finish(struct cmd *cmd, int rc, struct grid_error *err)
         rc = grid_error_errno(err, GRID_EINTERNAL, error, "%s%sthe result could not be printed",
                               cmd->done, *cmd->done ? ", but " : "");
     buffer_release(&cmd->out);
-    if (rc >= 0)
-        return 0;
-    print_error(cmd, err);
-    return grid_code_status(rc);
+    if (rc < 0)
+        print_error(cmd, err);
+    buffer_release(&cmd->details);
+    return rc < 0 ? grid_code_status(rc) : 0;
 }
 
 void output_pair(struct cmd *cmd, const char *label, const char *value)
 {
     char shown[4 * GRID_TEXT_SIZE];
+    int blanks = strlen(label) < 11 ? 11 - (int)strlen(label) : 0;
     if (*value)
-        buffer_format(&cmd->out, "%s:%*s %s\n", label, 11 - (int)strlen(label), "",
+        buffer_format(&cmd->out, "%s:%*s %s\n", label, blanks, "",
                       text_printable(value, shown, sizeof(shown)));
 }

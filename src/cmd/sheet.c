@@ -119,13 +119,6 @@ static void print_lines(struct cmd *cmd, const void *row, bool whole)
 
 /* --- rows ---------------------------------------------------------------------------------- */
 
-static void add_json_line(struct cmd *cmd, const void *row)
-{
-    struct json json = json_begin(&cmd->out, -1);
-    cmd->sheet.kind->json(&json, row, grid_store_now(cmd->store));
-    buffer_text(&cmd->out, "\n");
-}
-
 static void add_id(struct cmd *cmd, const void *row)
 {
     char shown[SHOWN_SIZE];
@@ -137,14 +130,16 @@ static void add_id(struct cmd *cmd, const void *row)
 void sheet_add(struct cmd *cmd, const void *row)
 {
     struct sheet *sheet = &cmd->sheet;
-    if (cmd->settings.format == FORMAT_ID)
+    struct json line = json_begin(&cmd->out, -1);
+    bool lines = cmd->settings.format == FORMAT_JSONL;
+    if (lines || cmd->settings.format == FORMAT_JSON) {
+        sheet->kind->json(lines ? &line : &sheet->json, row, grid_store_now(cmd->store));
+        buffer_text(&cmd->out, lines ? "\n" : "");
+    } else if (cmd->settings.format == FORMAT_ID) {
         add_id(cmd, row);
-    else if (cmd->settings.format == FORMAT_JSON)
-        sheet->kind->json(&sheet->json, row, grid_store_now(cmd->store));
-    else if (cmd->settings.format == FORMAT_JSONL)
-        add_json_line(cmd, row);
-    else
+    } else {
         add_cells(cmd, row);
+    }
     sheet->rows++;
 }
 

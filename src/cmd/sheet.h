@@ -37,7 +37,7 @@ struct row_kind {
     size_t id_offset; /* of the text that -o id prints */
     const char *singular, *plural; /* the keys in JSON */
 };
-extern const struct row_kind rows_boosts, rows_events;
+extern const struct row_kind rows_boosts, rows_events, rows_nodes;
 
 /* A field that is a text. */
 void rows_text(struct cell *cell, const void *field);

@@ -5,6 +5,7 @@
 #include "util/yaml.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,9 +14,8 @@
 #define CPU_DEFAULT (4 * GRID_AMOUNT_UNIT)
 #define PORT_DEFAULT 22
 
-/* Keys of a node whose place is remembered; the first ones every node has to have. */
-enum field { NAME, HOST, USER, GPU, MEMORY, REQUIRED, ROLE = REQUIRED, FIELDS, OTHER = FIELDS };
-static const char *const required_keys[] = {"name", "host", "user", "gpu_count", "memory_gb"};
+/* Keys of a node, in the order of `keys`; the first ones every node has to have. */
+enum field { NAME, HOST, USER, GPU, MEMORY, REQUIRED, ROLE = REQUIRED, OTHER, FIELDS };
 struct entry {
     struct yaml_step begin, at[FIELDS]; /* line 0: it is not there */
 };
@@ -38,7 +38,7 @@ struct reading {
     struct yaml_step nodes, noted; /* the key `nodes`; what a note was about last */
 };
 
-/* The value of one key, on its way to the node that was begun last, or to a setting. */
+/* The value of one key, on its way to the node that was begun last, or else to a setting. */
 struct value {
     const struct key *key;
     const char *name, *text; /* of the key, for messages; and the value's */
@@ -62,15 +62,14 @@ static int refuse(const struct reading *reading, const struct yaml_step *at,
 
 static void note_unused(struct reading *reading, const struct yaml_step *step, const char *why)
 {
-    grid_auto_buffer struct buffer text = BUFFER_INIT;
+    char text[PATH_MAX + 512];
     if (!reading->note
         || (step->line == reading->noted.line && step->column == reading->noted.column))
         return;
     reading->noted = *step;
-    buffer_format(&text, "%s:%zu:%zu: '%s' is not used%s", reading->file, step->line,
-                  step->column, text_shown(step->key), why);
-    if (buffer_string(&text))
-        reading->note(reading->context, text.data);
+    snprintf(text, sizeof(text), "%s:%zu:%zu: '%s' is not used%s", reading->file, step->line,
+             step->column, text_shown(step->key), why);
+    reading->note(reading->context, text);
 }
 
 /* --- one key each: its value into its place, or EUSAGE without a place ------------------------ */
@@ -85,12 +84,11 @@ static int refuse_value(const struct value *value, const char *fault, struct gri
 static int amount(const struct value *value, int64_t least_u, int64_t most_u, int64_t *ret_u,
                   struct grid_error *err)
 {
-    const char *text = value->text;
-    bool is_zero = text[0] == '0' && text[strspn(text, "0.")] == '\0';
+    bool is_zero = value->text[0] == '0' && !value->text[strspn(value->text, "0.")];
     *ret_u = 0;
-    if (text[0] == '-')
+    if (value->text[0] == '-')
         return refuse_value(value, "is negative", err);
-    int rc = is_zero ? 0 : grid_amount_parse(value->key->resource, text, ret_u, err);
+    int rc = is_zero ? 0 : grid_amount_parse(value->key->resource, value->text, ret_u, err);
     if (rc < 0)
         grid_error_wrap(err, "%s", value->name);
     else if (*ret_u < least_u || *ret_u > most_u)
@@ -198,7 +196,7 @@ static int set_port(const struct value *value, struct grid_error *err)
 }
 
 #define SHARING(where)                                                                           \
-    {where "resource_sharing.enabled", set_truth, ENABLED, NULL},                              \
+    {where "resource_sharing.enabled", set_truth, ENABLED, NULL},                                \
     {where "resource_sharing.policy", set_policy, POLICY, NULL},                                 \
     {where "resource_sharing.excess_threshold", set_threshold, THRESHOLD, "CPU"},                \
     {where "resource_sharing.thresholds.excess_threshold", set_threshold, THRESHOLD, "CPU"}
@@ -238,23 +236,19 @@ static void without_numbers(const char *path, char to[static YAML_PATH_SIZE])
  * mapping; '[', a list; '?', no such key. */
 static char behind(const char *path, size_t length, const struct key **ret)
 {
-    for (const struct key *key = keys; key < keys + countof(keys); key++) {
-        if (strncmp(key->path, path, length) != 0 || !memchr(".[", key->path[length], 3))
-            continue;
-        *ret = key;
-        return key->path[length];
-    }
+    for (const struct key *key = *ret = keys; key < keys + countof(keys); *ret = ++key)
+        if (strncmp(key->path, path, length) == 0 && memchr(".[", key->path[length], 3))
+            return key->path[length];
     return '?';
 }
 
-static int refuse_kind(const struct reading *reading, const struct yaml_step *step, char kind,
-                       struct grid_error *err)
+/* What a key is not. */
+static const char *wrong_kind(const struct yaml_step *step, char kind)
 {
-    const char *what = kind == '.' ? "is not a mapping" : kind == '[' ? "is not a list"
-                                                                      : "is not one value";
-    if (!step->key)
-        return refuse(reading, step, err, "has an element of a wrong kind", step[-1].key);
-    return refuse(reading, step, err, what, step->key);
+    return !step->key    ? "has an element of a wrong kind"
+           : kind == '.' ? "is not a mapping"
+           : kind == '[' ? "is not a list"
+                         : "is not one value";
 }
 
 /* ret->key stays NULL when there is nothing to set: an unused key, or one that is empty. */
@@ -274,11 +268,11 @@ static int find_key(struct reading *reading, const struct yaml_leaf *leaf, struc
         }
         if (is_last && (leaf->is_null || (leaf->is_empty && kind)))
             return 0;
+        ret->name = step->key ? step->key : step[-1].key;
         if (kind != path[end] || (is_last && leaf->is_empty))
-            return refuse_kind(reading, step, kind, err);
+            return refuse(reading, step, err, wrong_kind(step, kind), ret->name);
         if (is_last) {
             ret->key = key;
-            ret->name = step->key ? step->key : step[-1].key;
             return 0;
         }
         end += 1 + strcspn(path + end + 1, ".[");
@@ -289,16 +283,16 @@ static int begin_node(struct reading *reading, const struct yaml_step *step,
                       struct grid_error *err)
 {
     struct cluster *cluster = &reading->cluster;
-    size_t count = cluster->count + 1;
-    if (count > NODES_MAX)
+    size_t last = cluster->count++;
+    if (last == NODES_MAX)
         return refuse(reading, step, err, "has too many elements", "nodes");
-    if (array_reserve(&cluster->nodes, &reading->node_capacity, count, sizeof(*cluster->nodes))
-        || array_reserve(&reading->entries, &reading->entry_capacity, count,
-                         sizeof(*reading->entries)))
+    if (array_reserve(&cluster->nodes, &reading->node_capacity, last + 1, sizeof(struct grid_node))
+        || array_reserve(&reading->entries, &reading->entry_capacity, last + 1,
+                         sizeof(struct entry)))
         return grid_error_set(err, GRID_ENOMEM, "cannot read '%s': no memory", reading->file);
-    cluster->nodes[cluster->count] = (struct grid_node){
+    cluster->nodes[last] = (struct grid_node){
         .can_share = true, .capacity = {3, {{"CPU", CPU_DEFAULT}, {"GPU", 0}, {"MEMORY", 0}}}};
-    reading->entries[cluster->count++] = (struct entry){.begin = *step};
+    reading->entries[last] = (struct entry){.begin = *step};
     return 0;
 }
 
@@ -306,17 +300,16 @@ static int begin_node(struct reading *reading, const struct yaml_step *step,
 static void aim(struct reading *reading, struct value *value, const struct yaml_leaf *leaf)
 {
     const struct key *key = value->key;
-    struct yaml_step at = {NULL, leaf->line, leaf->column};
-    if (!text_begins(key->path, "nodes")) {
+    struct yaml_step at = {strrchr(key->path, '.') + 1, leaf->line, leaf->column};
+    if (text_begins(key->path, "nodes")) {
+        size_t last = reading->cluster.count - 1;
+        value->node = &reading->cluster.nodes[last];
+        reading->entries[last].at[key->which] = at;
+    } else {
         struct sharing *sharing = key->path[0] == 'e' ? &reading->execution : &reading->top;
         value->setting = &sharing->value[key->which];
         sharing->at[key->which] = at;
-        return;
     }
-    size_t last = reading->cluster.count - 1;
-    value->node = &reading->cluster.nodes[last];
-    if (key->which < FIELDS)
-        reading->entries[last].at[key->which] = at;
 }
 
 static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
@@ -324,10 +317,10 @@ static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_er
     struct reading *reading = context;
     struct value value = {.text = leaf->text};
     int rc = 0;
-    if (strcmp(leaf->steps[0].key, "nodes") == 0)
+    if (text_is(leaf->path, "nodes"))
         reading->nodes = leaf->steps[0];
-    if (text_begins(leaf->path, "nodes[")
-        && strtoul(leaf->path + strlen("nodes["), NULL, 10) == reading->cluster.count)
+    else if (text_begins(leaf->path, "nodes[")
+             && strtoul(leaf->path + strlen("nodes["), NULL, 10) == reading->cluster.count)
         rc = begin_node(reading, &leaf->steps[1], err);
     rc = rc ?: find_key(reading, leaf, &value, err);
     if (rc < 0 || !value.key)
@@ -344,20 +337,21 @@ static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_er
 static int check_nodes(const struct reading *reading, struct grid_error *err)
 {
     const struct grid_node *nodes = reading->cluster.nodes;
-    const struct entry *master = NULL, *entry = reading->entries;
+    const struct entry *entry = reading->entries;
+    size_t masters = 0;
     if (reading->cluster.count == 0)
-        return refuse(reading, &reading->nodes, err, "has no element", "nodes");
+        return refuse(reading, &reading->nodes, err,
+                      reading->nodes.key ? "has no elements" : "is missing", "nodes");
     for (size_t i = 0; i < reading->cluster.count; i++, entry++) {
         for (size_t field = 0; field < REQUIRED; field++)
             if (entry->at[field].line == 0)
-                return refuse(reading, &entry->begin, err, "is missing", required_keys[field]);
+                return refuse(reading, &entry->begin, err, "is missing",
+                              strrchr(keys[field].path, '.') + 1);
         for (size_t j = 0; j < i; j++)
             if (strcmp(nodes[i].node_id, nodes[j].node_id) == 0)
-                return refuse(reading, &entry->at[NAME], err, "is the name of two nodes",
-                              nodes[i].node_id);
-        if (nodes[i].role == GRID_MASTER && master)
+                return refuse(reading, &entry->at[NAME], err, "comes twice", nodes[i].node_id);
+        if (nodes[i].role == GRID_MASTER && masters++ > 0)
             return refuse(reading, &entry->at[ROLE], err, "is a second master", nodes[i].node_id);
-        master = nodes[i].role == GRID_MASTER ? entry : master;
     }
     return 0;
 }
@@ -365,14 +359,12 @@ static int check_nodes(const struct reading *reading, struct grid_error *err)
 /* Lets `execution` win, key by key. */
 static void merge_sharing(struct reading *reading)
 {
-    static const char *const names[] = {"enabled", "policy", "excess_threshold"};
     struct sharing *top = &reading->top, *execution = &reading->execution;
     for (size_t i = 0; i < SETTINGS; i++) {
         if (execution->at[i].line == 0)
             continue;
-        top->at[i].key = names[i];
         if (top->at[i].line > 0)
-            note_unused(reading, &top->at[i], ", execution.resource_sharing says otherwise");
+            note_unused(reading, &top->at[i], ", execution.resource_sharing wins");
         top->at[i] = execution->at[i];
         top->value[i] = execution->value[i];
     }
@@ -381,9 +373,9 @@ static void merge_sharing(struct reading *reading)
 static int apply_sharing(struct reading *reading, struct grid_error *err)
 {
     static const char *const kept[] = {"CPU", "MEMORY"};
-    merge_sharing(reading);
     const struct sharing *sharing = &reading->top;
     struct cluster *cluster = &reading->cluster;
+    merge_sharing(reading);
     __int128 share_u = sharing->value[sharing->at[THRESHOLD].line > 0 ? THRESHOLD : POLICY];
     int rc = 0;
     cluster->says_enabled = sharing->at[ENABLED].line > 0;

@@ -23,10 +23,10 @@ typedef void (*cluster_note_fn)(void *context, const char *text);
  * capacity of CPU (4 unless it says so), GPU (0 is there as 0) and MEMORY; can_share; lend as
  * max_share_* say, 0 for never. Its times are 0: they are the caller's.
  *
- * Sharing, at the top or under `execution`, which wins key by key: of CPU and MEMORY, `policy` keeps
- * conservative 40, balanced 20, aggressive 0, predictive 20 % of the capacity, never of GPUs. An
- * excess_threshold (0 to 1, beside `policy` or under `thresholds`) is read as the share that has to
- * stay unused, and is kept in place of that. Rounded down to the millionth or byte.
+ * Sharing, at the top or under `execution`, which wins key by key: `policy` keeps conservative 40,
+ * balanced 20, aggressive 0, predictive 20 % of CPU and MEMORY, never of GPUs. excess_threshold (0
+ * to 1, beside `policy` or under `thresholds`) is read as the share that has to stay unused, and is
+ * kept in place of that. Rounded down to the millionth or byte.
  *
  * `note` (may be NULL) gets one line "FILE:LINE:COLUMN: 'key' is not used" for each key, of any
  * depth, that says nothing to us (its members are not named again).

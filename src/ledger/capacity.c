@@ -45,7 +45,8 @@ static int take_node(void *context, const struct grid_node *node, struct grid_er
     }
     if (strcmp(node->node_id, request->target_node) == 0)
         take_limits(capacity, node);
-    if (request->source_node && strcmp(node->node_id, request->source_node) == 0)
+    const char *named = request->source_node ? request->source_node : request->prefer_node;
+    if (named && strcmp(node->node_id, named) == 0)
         capacity->source_known = true;
     return 0;
 }
@@ -73,7 +74,8 @@ static int take_owned(void *context, const struct grid_boost *boost, struct grid
     (void)err;
     struct capacity *capacity = context;
     size_t need = need_of(capacity->request, boost->resource_type);
-    if (need < capacity->request->need_count && !grid_boost_starts_later(boost, capacity->now_us))
+    if (need < capacity->request->need_count && grid_boost_counts(boost)
+        && !grid_boost_starts_later(boost, capacity->now_us))
         capacity->owned_u[need] = grid_amount_add(capacity->owned_u[need], boost->amount_u);
     return 0;
 }
@@ -101,8 +103,9 @@ int capacity_read(struct grid_tx *tx, const struct grid_request *request, int64_
     int rc = grid_tx_nodes(tx, take_node, ret, err);
     if (rc == 0 && !ret->target_known) /* for its message */
         rc = grid_tx_node(tx, request->target_node, &node, err);
-    if (rc == 0 && request->source_node && !ret->source_known)
-        rc = grid_tx_node(tx, request->source_node, &node, err);
+    const char *named = request->source_node ? request->source_node : request->prefer_node;
+    if (rc == 0 && named && !ret->source_known)
+        rc = grid_tx_node(tx, named, &node, err);
     if (rc == 0)
         rc = grid_tx_load(tx, take_load, ret, err);
     return rc < 0 ? rc : read_quota(tx, ret, err);

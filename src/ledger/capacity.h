@@ -23,7 +23,7 @@ struct capacity {
     size_t count, room;
     int64_t borrow_u[GRID_NEEDS_MOST], borrowed_u[GRID_NEEDS_MOST]; /* of the borrower */
     int64_t quota_u[GRID_NEEDS_MOST], owned_u[GRID_NEEDS_MOST];     /* of the owner */
-    bool target_known, source_known;
+    bool target_known, source_known; /* the latter: of --source, or else of --prefer */
     bool later; /* a reservation of what is needed starts later: now is not all */
 };
 void capacity_release(struct capacity *capacity);
@@ -45,7 +45,7 @@ struct capacity_share {
 int capacity_choose(struct grid_tx *tx, const struct capacity *capacity,
                     struct capacity_share ret[static GRID_GROUP_MOST], struct grid_error *err);
 
-/* Says why it does not fit, by calling `explain` (may be NULL), and in `err`: EREFUSED or ENEVER. */
+/* Says why it does not fit: to `explain` (may be NULL), and in `err`, with EREFUSED or ENEVER. */
 int capacity_refuse(struct grid_tx *tx, const struct capacity *capacity,
                     struct grid_explain *explain, struct grid_error *err);
 

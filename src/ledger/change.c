@@ -34,6 +34,26 @@ static const struct grid_boost *named_before(const struct ending *ending, size_t
     return NULL;
 }
 
+struct member_search {
+    struct ending *ending;
+    const char *named; /* this one is done already */
+};
+
+static int end_member(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    const struct member_search *search = context;
+    return strcmp(boost->boost_id, search->named) == 0 ? 0 : end_boost(search->ending, boost, err);
+}
+
+/* What is done to one member of a group is done to all. */
+static int end_others(struct ending *ending, const struct grid_boost *boost,
+                      struct grid_error *err)
+{
+    struct grid_boost_filter group = {.group_id = boost->group_id};
+    struct member_search search = {ending, boost->boost_id};
+    return boost->group_id[0] ? grid_tx_boosts(ending->tx, &group, end_member, &search, err) : 0;
+}
+
 /* All are looked up before one is ended: what was ambiguous must not become clear on the way. */
 static int end_named(struct ending *ending, struct grid_error *err)
 {
@@ -48,6 +68,7 @@ static int end_named(struct ending *ending, struct grid_error *err)
         if (boost->ended != GRID_ACTIVE)
             continue;
         rc = end_boost(ending, boost, err);
+        rc = rc ?: end_others(ending, boost, err);
         boost->ended = GRID_RELEASED;
         boost->ended_us = grid_tx_now(ending->tx);
     }

@@ -145,7 +145,7 @@ static int pass_blocking(void *context, const struct grid_boost *boost, struct g
     const struct refusal *refusal = context;
     const struct capacity *capacity = refusal->capacity;
     const struct grid_request *request = capacity->request;
-    if (boost->expires_us > refusal->earliest_us)
+    if (boost->expires_us > refusal->earliest_us || !grid_boost_counts(boost))
         return 0;
     for (size_t i = 0; i < request->need_count; i++) {
         if (strcmp(request->needs[i].resource, boost->resource_type) != 0)
@@ -166,16 +166,18 @@ static int pass_blocking(void *context, const struct grid_boost *boost, struct g
 
 static void say_limit(const struct grid_reason *limit, struct grid_error *err)
 {
-    char most[GRID_AMOUNT_SIZE], left[GRID_AMOUNT_SIZE];
+    char most[GRID_AMOUNT_SIZE], left[GRID_AMOUNT_SIZE], rest[GRID_AMOUNT_SIZE + 32] = "";
     grid_amount_show(limit->resource, limit->limit_u, most);
-    grid_amount_show(limit->resource, limit->left_u, left);
+    if (!limit->never)
+        snprintf(rest, sizeof(rest), ", and %s of it is left",
+                 grid_amount_show(limit->resource, limit->left_u, left));
     enum grid_code code = limit->never ? GRID_ENEVER : GRID_EREFUSED;
     if (limit->kind == GRID_REASON_BORROW)
-        grid_error_set(err, code, "'%s' may borrow %s %s at most, and %s of it is left",
-                       text_shown(limit->node), most, limit->resource, left);
+        grid_error_set(err, code, "'%s' may borrow %s %s at most%s", text_shown(limit->node),
+                       most, limit->resource, rest);
     else
-        grid_error_set(err, code, "the quota of '%s' is %s %s, and %s of it is left",
-                       text_shown(limit->node), most, limit->resource, left);
+        grid_error_set(err, code, "the quota of '%s' is %s %s%s", text_shown(limit->node), most,
+                       limit->resource, rest);
 }
 
 /* "4.0 CPU and 16.0 GiB MEMORY" */
@@ -209,7 +211,7 @@ static int say(const struct refusal *refusal, const struct grid_reason *limit,
     if (!refusal->ever || limit->never)
         return grid_error_hint(err, "see the reasons with 'grid boost explain'");
     if (refusal->earliest_us == GRID_NEVER)
-        return grid_error_hint(err, "when it will fit is not known: what is in the way has no end");
+        return grid_error_hint(err, "when it will fit is not known: see 'grid boost explain'");
     return grid_error_hint(err, "it fits from %s on (in %s)",
                            grid_time_show(refusal->earliest_us, time),
                            grid_duration_show(refusal->earliest_us

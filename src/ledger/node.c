@@ -41,12 +41,25 @@ static int set_one(struct grid_tx *tx, struct setting *setting, const char *name
                             change->reason, err);
 }
 
+static int edit_policy(struct grid_tx *tx, grid_policy_edit_fn edit, void *context,
+                       const char *reason, struct grid_error *err)
+{
+    struct grid_policy policy = *grid_tx_policy(tx);
+    int rc = edit(context, &policy, err);
+    if (rc < 0 || memcmp(&policy, grid_tx_policy(tx), sizeof(policy)) == 0)
+        return rc;
+    return grid_tx_put_policy(tx, &policy, reason, err);
+}
+
 static int set_nodes(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct setting *setting = context;
     int rc = ledger_settle(tx, NULL, err);
     for (size_t i = 0; rc == 0 && i < setting->change->count; i++)
         rc = set_one(tx, setting, setting->change->names[i], err);
+    const struct grid_node_change *change = setting->change;
+    if (rc == 0 && change->policy)
+        rc = edit_policy(tx, change->policy, change->context, change->reason, err);
     return rc;
 }
 
@@ -208,11 +221,10 @@ struct policing {
 static int police(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct policing *policing = context;
+    int rc = policing->edit ? edit_policy(tx, policing->edit, policing->context,
+                                          policing->reason, err) : 0;
     policing->policy = *grid_tx_policy(tx);
-    int rc = policing->edit ? policing->edit(policing->context, &policing->policy, err) : 0;
-    if (rc < 0 || memcmp(&policing->policy, grid_tx_policy(tx), sizeof(policing->policy)) == 0)
-        return rc;
-    return grid_tx_put_policy(tx, &policing->policy, policing->reason, err);
+    return rc;
 }
 
 int grid_ledger_policy(struct grid_store *store, struct grid_policy *ret, struct grid_error *err)

@@ -49,7 +49,7 @@ static int add_boost(void *context, const struct grid_boost *boost, struct grid_
     bool later = grid_boost_starts_later(boost, capacity->now_us);
     int64_t starts_us = later ? boost->starts_us : capacity->now_us;
     for (int sum = 0; need < request->need_count && sum < SUMS; sum++)
-        if (counts[sum]
+        if (counts[sum] && grid_boost_counts(boost)
             && (add_step(timeline, starts_us, boost->amount_u, sum, need) != 0
                 || add_step(timeline, boost->expires_us, -boost->amount_u, sum, need) != 0))
             return grid_error_set(err, GRID_ENOMEM, "no memory for the timeline");

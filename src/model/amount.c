@@ -5,6 +5,7 @@
 #include "util/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OLD_SPELLING "ResourceType."
@@ -205,9 +206,17 @@ char *grid_amount_show(const char *resource, int64_t amount_u,
                        char buffer[static GRID_AMOUNT_SIZE])
 {
     grid_amount_format(resource, amount_u, buffer);
-    if (grid_resource_is_memory(resource))
-        strcat(buffer, " GiB");
-    return buffer;
+    if (!grid_resource_is_memory(resource))
+        return buffer;
+    char *point = strchr(buffer, '.');
+    if (!point || strlen(point) > 4 || strchr(point, 'e')) {
+        /* Whole bytes need not be short in GiB; a thousandth is enough to read. */
+        size_t length = (size_t)snprintf(buffer, GRID_AMOUNT_SIZE, "%.3f",
+                                         grid_amount_number(resource, amount_u));
+        while (buffer[length - 1] == '0' && buffer[length - 2] != '.')
+            buffer[--length] = '\0';
+    }
+    return strcat(buffer, " GiB");
 }
 
 int64_t grid_amount_add(int64_t a_u, int64_t b_u)

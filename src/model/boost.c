@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+bool grid_boost_counts(const struct grid_boost *boost)
+{
+    return strcmp(boost->source_node, GRID_ANY_NODE) != 0;
+}
+
 bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us)
 {
     return now_us < boost->starts_us && boost->starts_us != boost->allocated_us;

@@ -212,9 +212,9 @@ void grid_changes_get(const struct grid_changes *changes, size_t index, struct g
 {
     const struct change_entry *entry = &changes->entries[index];
     const char *at = changes->texts.data + entry->at;
-    if (entry->has_was)
+    if (entry->subject == GRID_BOOST && entry->has_was)
         at = unpack(at, &ret->was);
-    if (entry->has_now)
+    if (entry->subject == GRID_BOOST && entry->has_now)
         at = unpack(at, &ret->now);
     ret->reason = at;
     ret->subject = (enum grid_subject)entry->subject;

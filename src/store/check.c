@@ -40,6 +40,13 @@ static void report_record(void *context, size_t index, const char *reason)
     report(context, GRID_WARNING, subject, "%s", reason);
 }
 
+static void report_node(void *context, size_t index, const char *reason)
+{
+    char subject[64];
+    snprintf(subject, sizeof(subject), "node %zu", index);
+    report(context, GRID_WARNING, subject, "%s", reason);
+}
+
 /* file_load hands its note function a context of its own, so the text is read here. */
 static int check_state(struct checking *check)
 {
@@ -64,6 +71,8 @@ static int check_state(struct checking *check)
     }
     report(check, GRID_FACT, "size", "%zu bytes", length);
     report(check, GRID_FACT, "revision", "%lld", (long long)db->state.revision);
+    report(check, GRID_FACT, "nodes", "%zu",
+           state_count_nodes(&db->state, report_node, check));
     report(check, GRID_FACT, "records", "%zu, %zu of them sound", db->state.count,
            db->state.sound);
     if (!db->state.has_revision)

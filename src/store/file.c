@@ -144,6 +144,14 @@ static void note_record(void *context, size_t index, const char *reason)
                   reason);
 }
 
+static void note_node(void *context, size_t index, const char *reason)
+{
+    struct noted *noted = context;
+    if (noted->count++ < NOTES_MOST)
+        file_note(noted->db, GRID_NOTE_WARNING, "node %zu of '%s': %s", index, noted->db->name,
+                  reason);
+}
+
 int file_load(const struct file_db *db, const char *name, struct state *state,
               struct stat *ret_stat, state_note_fn note, struct grid_error *err)
 {
@@ -154,6 +162,8 @@ int file_load(const struct file_db *db, const char *name, struct state *state,
     if (rc != 0)
         return rc;
     rc = state_read(state, text, length, note, &noted, err);
+    if (rc == 0 && note && state->nodes.length)
+        (void)state_count_nodes(state, note_node, &noted);
     if (noted.count > NOTES_MOST)
         file_note(db, GRID_NOTE_WARNING, "%zu more records of '%s' are not as they should be",
                   noted.count - NOTES_MOST, name);

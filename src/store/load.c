@@ -49,6 +49,12 @@ static int grow_names(struct names *names)
     return 0;
 }
 
+uint32_t names_find(const struct names *names, const char *text)
+{
+    const uint32_t *slot = names->slot_count ? name_slot(names, text) : NULL;
+    return slot && *slot ? *slot - 1 : UINT32_MAX;
+}
+
 uint32_t names_add(struct names *names, const char *text)
 {
     uint32_t *slot = names->slot_count ? name_slot(names, text) : NULL;

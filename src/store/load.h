@@ -16,6 +16,7 @@ struct names {
 #define NAMES_INIT {.text = BUFFER_INIT}
 
 uint32_t names_add(struct names *names, const char *text);
+uint32_t names_find(const struct names *names, const char *text); /* UINT32_MAX: it is none */
 const char *names_get(const struct names *names, uint32_t number);
 void names_release(struct names *names);
 

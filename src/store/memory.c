@@ -148,6 +148,8 @@ static int memory_load(void *opaque, grid_load_fn fn, void *context, struct grid
         const struct grid_boost *boost = &db->ledger->boosts[i];
         bool later = grid_boost_starts_later(boost, db->now_us);
         int64_t counted_u = later ? 0 : boost->amount_u;
+        if (!grid_boost_counts(boost))
+            continue;
         struct grid_load lent = {boost->source_node, boost->resource_type, counted_u, 0, later};
         struct grid_load borrowed = {boost->target_node, boost->resource_type, 0, counted_u,
                                      later};

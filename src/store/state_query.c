@@ -83,10 +83,11 @@ int state_load(const struct state *state, int64_t now_us, grid_load_fn fn, void 
                struct grid_error *err)
 {
     struct load load = {0};
+    uint32_t any = names_find(&state->names, GRID_ANY_NODE); /* counts against nobody */
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < state->count; i++) {
         const struct state_entry *entry = &state->entries[i];
-        if (entry->hash != 0)
+        if (entry->hash != 0 && entry->source != any)
             rc = load_add(&load, entry->source, entry->target, entry->resource, entry->amount_u,
                           entry->starts_us > now_us, 1);
     }

@@ -309,6 +309,8 @@ static int take_load(void *context, const struct grid_load *load, struct grid_er
 
 static int add_boost(struct sums *sums, const struct grid_boost *boost, int64_t now_us, int sign)
 {
+    if (!grid_boost_counts(boost))
+        return 0;
     uint32_t source = names_add(&sums->names, boost->source_node);
     uint32_t target = names_add(&sums->names, boost->target_node);
     uint32_t resource = names_add(&sums->names, boost->resource_type);

@@ -29,6 +29,8 @@ static const struct {
      "n[0].x=1@2:9 n[0].y[0]=p@2:16 n[0].y[1]=q@2:19 n[1].x=2@3:8 "},
     {"a: []\nb: {}\n", 0, "a=@1:4E b=@2:4E "},
     {"a: &v 3\nb: *v\n", 0, "a=3@1:4 b=3@1:4 "},
+    {"a.b: 1\n'': {'c[0]': 2}\n", 0, "'a.b'=1@1:6 ''.'c[0]'=2@2:14 "},
+    {"\"a\\0b\": 1\n", GRID_EUSAGE, "f:1:1: a key that is no word"},
     {"- a\n", GRID_EUSAGE, "f:1:1: not a mapping of keys to values"},
     {"a: 1\nb: 2\na: 3\n", GRID_EUSAGE, "f:3:1: 'a' comes twice"},
     {"a: 1\n---\nb: 2\n", GRID_EUSAGE, "f:2:1: a second document"},
@@ -52,6 +54,26 @@ Test(yaml, says_what_stands_where)
         else
             cr_expect_str_eq(got, cases[i].expected, "%zu: %s", i, got);
     }
+}
+
+static int add_steps(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
+{
+    (void)err;
+    const struct yaml_step *step = leaf->steps;
+    for (const char *at = leaf->path; *at; at += 1 + strcspn(at + 1, ".["), step++)
+        buffer_format(context, "%s@%zu:%zu ", step->key ? step->key : "-", step->line,
+                      step->column);
+    return 0;
+}
+
+Test(yaml, says_where_each_step_of_a_path_stands)
+{
+    static const char text[] = "a: {b: [c]}\nd:\n- - e\n";
+    grid_auto_buffer struct buffer steps = BUFFER_INIT;
+    struct grid_error err = {0};
+    cr_expect_eq(yaml_read("f", text, strlen(text), add_steps, &steps, &err), 0);
+    cr_expect_str_eq(buffer_string(&steps),
+                     "a@1:1 b@1:5 -@1:9 d@2:1 -@3:3 -@3:5 ", "%s", steps.data);
 }
 
 static int stop(void *context, const struct yaml_leaf *leaf, struct grid_error *err)
