@@ -209,8 +209,8 @@ char *grid_amount_show(const char *resource, int64_t amount_u,
     if (!grid_resource_is_memory(resource))
         return buffer;
     char *point = strchr(buffer, '.');
-    if (!point || strlen(point) > 4 || strchr(point, 'e')) {
-        /* Whole bytes need not be short in GiB; a thousandth is enough to read. */
+    if (point && strlen(point) > 4 && amount_u >= GRID_MEMORY_GIB / 1000) {
+        /* Whole bytes need not be short in GiB; a thousandth of one is enough to read. */
         size_t length = (size_t)snprintf(buffer, GRID_AMOUNT_SIZE, "%.3f",
                                          grid_amount_number(resource, amount_u));
         while (buffer[length - 1] == '0' && buffer[length - 2] != '.')
