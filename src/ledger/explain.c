@@ -71,7 +71,7 @@ static bool limit_reason(const struct capacity *capacity, size_t need, bool quot
     int64_t had_u = quota ? capacity->owned_u[need] : capacity->borrowed_u[need];
     int64_t wanted_u = request->needs[need].amount_u;
     *ret = (struct grid_reason){
-        .node = quota ? request->owner : request->target_node,
+        .node = !quota ? request->target_node : request->owner ? request->owner : "",
         .kind = quota ? GRID_REASON_QUOTA : GRID_REASON_BORROW,
         .never = wanted_u > limit_u,
         .resource = request->needs[need].resource,

@@ -4,7 +4,9 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <errno.h>
 #include <glob.h>
+#include <signal.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -147,10 +149,26 @@ void cli_end(void)
     }
 }
 
+/* libfaketime leaves its semaphore behind when its process ends at once, and a later process with
+ * the same number, but of another user, could not open it. */
+static void drop_stale_semaphores(void)
+{
+    glob_t found;
+    if (glob("/dev/shm/*faketime_*", 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        const char *number = strrchr(found.gl_pathv[i], '_') + 1;
+        if (atoi(number) > 0 && kill(atoi(number), 0) != 0 && errno == ESRCH)
+            unlink(found.gl_pathv[i]);
+    }
+    globfree(&found);
+}
+
 void cli_time(const char *faketime)
 {
     glob_t found = {0};
 
+    drop_stale_semaphores();
     if (!faketime) {
         cli_env("LD_PRELOAD");
         cli_env("FAKETIME");

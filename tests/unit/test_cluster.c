@@ -348,6 +348,28 @@ Test(cluster, many_keys_of_one_mapping_are_too_many, .init = begin, .fini = end)
     }
 }
 
+/* libyaml compares each anchor with those before it. */
+Test(cluster, many_anchors_are_too_many, .init = begin, .fini = end)
+{
+    grid_auto_buffer struct buffer text = BUFFER_INIT, seen = BUFFER_INIT, notes = BUFFER_INIT;
+    struct grid_error err;
+    buffer_text(&text, N "}\nx:\n");
+    for (int i = 0; i < 2000; i++)
+        buffer_format(&text, "- &a%d x\n", i);
+    put(text.data, text.length, 0);
+    cr_expect_eq(look(&seen, &notes, &err), GRID_EUSAGE);
+}
+
+Test(cluster, too_many_nodes_are_not_held, .init = begin, .fini = end)
+{
+    grid_auto_buffer struct buffer text = BUFFER_INIT;
+    buffer_text(&text, "nodes:\n");
+    for (int i = 0; i <= 4096; i++)
+        buffer_text(&text, "- {}\n");
+    put(text.data, text.length, 0);
+    expect("4097 nodes", GRID_EUSAGE, "4098:3: 'nodes' has too many elements", "");
+}
+
 Test(cluster, a_large_file_is_not_read, .init = begin, .fini = end)
 {
     put(N "}\n", strlen(N "}\n"), (off_t)(4 << 20) + 1);

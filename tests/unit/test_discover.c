@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 static char directory[64], script[96];
 
@@ -62,6 +63,7 @@ static const struct {
     {"printf '\\n1, 2, 3\\n\\n  \\n4, 5, 6'", 2, ""},
     {"printf '1, 2, 3\\r\\n4, 5, 6\\r\\n'", 2, ""},
     {"echo No devices were found", 0, ""},
+    {"echo 1, 2", 0, ""},
     {"true", 0, ""},
     {"echo 1, 2, 3; echo 'driver is gone' >&2; exit 9", 0, "status 9 and said: 1, 2, 3, no GPUs"},
     {"exit 6", 0, "' ended with status 6, no GPUs are counted\n"},
@@ -195,6 +197,31 @@ Test(run, loses_nothing_of_a_long_answer)
     cr_assert_eq(run_command(&run, &out, NULL, &ended, &err), 0, "%s", err.message);
     cr_expect_eq(out.length, 3000004);
     cr_expect_eq(memcmp(out.data + out.length - 4, "end\n", 4), 0);
+}
+
+Test(run, loses_no_last_word)
+{
+    const char *const argv[] = {"sh", "-c", "echo one; echo two", NULL};
+    struct run run = {argv, NULL, NULL, 60 * GRID_SECOND, 100};
+    for (int i = 0; i < 300; i++) {
+        grid_auto_buffer struct buffer out = BUFFER_INIT;
+        struct run_end ended;
+        struct grid_error err = {0};
+        cr_assert_eq(run_command(&run, &out, NULL, &ended, &err), 0, "%s", err.message);
+        cr_assert_str_eq(buffer_string(&out), "one\ntwo\n", "run %d", i);
+    }
+}
+
+Test(run, sleeps_while_nothing_comes)
+{
+    grid_auto_buffer struct buffer out = BUFFER_INIT;
+    const char *const argv[] = {"sh", "-c", "exec >&- 2>&-; sleep 1", NULL};
+    struct run run = {argv, NULL, NULL, 60 * GRID_SECOND, 100};
+    struct run_end ended;
+    struct grid_error err = {0};
+    clock_t begun = clock();
+    cr_assert_eq(run_command(&run, &out, NULL, &ended, &err), 0, "%s", err.message);
+    cr_expect_lt(clock() - begun, CLOCKS_PER_SEC / 4);
 }
 
 Test(run, says_why_it_could_not, .init = begin, .fini = end)
