@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     open_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write */
     signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files, in mid-write */
+    signal(SIGCHLD, SIG_DFL); /* ignored by the caller, it would hide how a child ended */
     /* 10 KB that need no clearing. */
     static struct cmd cmd = {.out = BUFFER_INIT, .details = BUFFER_INIT};
     return cmd_main(&cmd, argc, argv);

@@ -189,14 +189,19 @@ static int64_t choose_one(struct grid_tx *tx, const struct capacity *capacity,
     return best;
 }
 
-/* Devices are lent whole: a node gives no part of one to make up a whole number. */
+int64_t capacity_part(const struct capacity *capacity, size_t need, int64_t left_u)
+{
+    bool whole = capacity->request->needs[need].amount_u % GRID_AMOUNT_UNIT == 0;
+    if (whole && strcmp(capacity->request->needs[need].resource, "GPU") == 0)
+        left_u -= left_u % GRID_AMOUNT_UNIT;
+    return left_u;
+}
+
+/* What the node gives of what is still missing. */
 static int64_t part_of(const struct capacity *capacity, size_t node, size_t need,
                        int64_t missing_u)
 {
-    int64_t part_u = capacity_left(&capacity->nodes[node], need);
-    bool whole = capacity->request->needs[need].amount_u % GRID_AMOUNT_UNIT == 0;
-    if (whole && strcmp(capacity->request->needs[need].resource, "GPU") == 0)
-        part_u -= part_u % GRID_AMOUNT_UNIT;
+    int64_t part_u = capacity_part(capacity, need, capacity_left(&capacity->nodes[node], need));
     return part_u < missing_u ? part_u : missing_u;
 }
 

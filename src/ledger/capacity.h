@@ -52,6 +52,10 @@ int capacity_refuse(struct grid_tx *tx, const struct capacity *capacity,
 /* What is left of a need now, 0 at least. */
 int64_t capacity_left(const struct capacity_node *node, size_t need);
 
+/* As much of what a node has left as a request that is split may take: devices are lent whole, no
+ * part of one makes up a whole number. */
+int64_t capacity_part(const struct capacity *capacity, size_t need, int64_t left_u);
+
 /* --- timeline.c --- */
 
 /* The earliest instant from which the lender `node` has all that is needed for the whole of the

@@ -90,7 +90,9 @@ static bool together(const struct capacity *capacity)
         for (size_t j = 0; j < capacity->count; j++)
             if (capacity->nodes[j].shares
                 && strcmp(capacity->nodes[j].name, capacity->request->target_node) != 0)
-                sum_u = grid_amount_add(sum_u, capacity->nodes[j].lendable_u[i]);
+                sum_u = grid_amount_add(sum_u,
+                                        capacity_part(capacity, i,
+                                                      capacity->nodes[j].lendable_u[i]));
         if (sum_u < capacity->request->needs[i].amount_u)
             return false;
     }

@@ -51,7 +51,8 @@ static int pass_changed(const struct unchanged *pass, struct grid_error *err)
     size_t count = pass->changes->count;
     for (size_t i = 0; i < count; i++) {
         grid_changes_get(pass->changes, pass->filter->newest_first ? count - 1 - i : i, &change);
-        if (change.superseded || !change.has_now || !grid_boost_matches(&change.now, pass->filter))
+        if (change.subject != GRID_BOOST || change.superseded || !change.has_now
+            || !grid_boost_matches(&change.now, pass->filter))
             continue;
         int rc = pass->fn(pass->context, &change.now, err);
         if (rc != 0)
