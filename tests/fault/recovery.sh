@@ -97,7 +97,7 @@ unreadable_history() {
 unreadable_generations() {
     local newest how
     request
-    original "new = dict(doc, nodes=[{'node_id': 'gpu1', 'capacity': {'CPU': 16.0}}])"
+    original "new = dict(doc, nodes=[{'node_id': n, 'capacity': {'CPU': 16.0}} for n in ('gpu1', 'gpu-master')])"
     request # makes a generation with the node
     original ''
     cp "$state" "$before"

@@ -205,7 +205,11 @@ static bool is_never(const struct grid_request *request)
         int64_t sum_u = 0, amount_u = request->needs[j].amount_u;
         const char *resource = request->needs[j].resource;
         for (int i = 0; i < model.node_count; i++)
-            sum_u += &model.nodes[i] != target ? lendable(&model.nodes[i], resource) : 0;
+            if (&model.nodes[i] != target) { /* whole devices are not made up of parts */
+                int64_t part_u = lendable(&model.nodes[i], resource);
+                bool whole = strcmp(resource, "GPU") == 0 && amount_u % GRID_AMOUNT_UNIT == 0;
+                sum_u += part_u - (whole ? part_u % GRID_AMOUNT_UNIT : 0);
+            }
         all = all && sum_u >= amount_u;
         if (amount_u > grid_amounts_get(&target->borrow, resource, GRID_MEMORY_MAX)
             || amount_u > grid_amounts_get(&model.policy.quota, resource, GRID_MEMORY_MAX))
