@@ -35,7 +35,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror) -fvisibility=hidden -fPIE -fstack-protector-strong $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-O1,--hash-style=gnu,--as-needed,-z,relro,-z,now,-z,noexecstack \
-	$(CFLAGS) $(LDFLAGS)
+	-Wl,-z,pack-relative-relocs $(CFLAGS) $(LDFLAGS)
 # libc first: the loader then looks for nearly every symbol where it is, a tenth of a short run.
 LDLIBS_ALL = -lc -lcjson -luuid -lm $(LDLIBS)
 # The sanitizers bring their own checks of what _FORTIFY_SOURCE checks, and it needs an optimizer.

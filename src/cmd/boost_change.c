@@ -1,5 +1,6 @@
 /* grid boost release, cleanup: what is lent goes back. */
 #include "cmd/boost.h"
+#include "util/file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -133,11 +134,10 @@ static const char **list_ids(const struct ending *ending)
 static bool ask(struct ending *seen)
 {
     char answer[16] = "";
-    const char *lines = buffer_string(&seen->lines);
-    fprintf(stderr, "%srelease %zu boost%s? [y/N] ", lines ? lines : "", seen->ended,
-            plural(seen->ended));
-    return fgets(answer, sizeof(answer), stdin)
-           && (strcasecmp(answer, "y\n") == 0 || strcasecmp(answer, "yes\n") == 0);
+    buffer_format(&seen->lines, "release %zu boost%s? [y/N] ", seen->ended, plural(seen->ended));
+    (void)file_write_all(STDERR_FILENO, seen->lines.data, seen->lines.length);
+    return read(STDIN_FILENO, answer, sizeof(answer) - 1) > 0 /* a line of a terminal */
+           && (text_same(answer, "y\n") || text_same(answer, "yes\n"));
 }
 
 /* Releases what the person saw and agreed to, and nothing that came later. 1: did not agree. */

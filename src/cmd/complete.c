@@ -109,10 +109,12 @@ static void offer_columns(struct completing *completing)
 {
     const struct row_kind *kind = completing->cmd->verb ? completing->cmd->verb->rows : NULL;
     const char *comma = strrchr(completing->word, ',');
-    grid_auto_free char *before = NULL;
-    if (!kind || asprintf(&before, "%s%.*s", completing->before,
-                          comma ? (int)(comma + 1 - completing->word) : 0, completing->word) < 0)
+    size_t size = strlen(completing->before) + strlen(completing->word) + 1;
+    grid_auto_free char *before = malloc(size);
+    if (!kind || !before)
         return;
+    snprintf(before, size, "%s%.*s", completing->before,
+             comma ? (int)(comma + 1 - completing->word) : 0, completing->word);
     completing->before = before;
     completing->word = comma ? comma + 1 : completing->word;
     for (const struct column *at = kind->columns; at < kind->columns + kind->count; at++) {

@@ -174,13 +174,13 @@ static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_er
 
 static int read_file(struct cmd *cmd, struct grid_error *err)
 {
-    grid_auto_free char *standard = NULL, *text = NULL;
+    grid_auto_free char *text = NULL;
+    char standard[PATH_MAX + 16];
     size_t length;
     const char *path = given(cmd, "config", "GRID_CONFIG");
     if (path && strcmp(path, "/dev/null") == 0)
         return 0;
-    if (!path && asprintf(&standard, "%s/config.yaml", cmd->settings.data_dir) < 0)
-        return grid_error_set(err, GRID_ENOMEM, "no memory");
+    snprintf(standard, sizeof(standard), "%s/config.yaml", cmd->settings.data_dir);
     struct reading reading = {.cmd = cmd, .path = path ? path : standard};
     int rc = file_read(AT_FDCWD, reading.path, &text, &length, NULL, err);
     if (rc > 0 && path)

@@ -63,7 +63,7 @@ static const char *cell_text(struct cell *cell, const struct column *column, con
 
 static void add_csv(struct buffer *out, const char *text, bool last)
 {
-    bool quote = strpbrk(text, ",\"\r\n");
+    bool quote = text[strcspn(text, ",\"\r\n")];
     buffer_text(out, quote ? "\"" : text);
     for (; quote && *text; text++)
         buffer_add(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);

@@ -320,7 +320,7 @@ static int take_leaf(void *context, const struct yaml_leaf *leaf, struct grid_er
     if (text_is(leaf->path, "nodes"))
         reading->nodes = leaf->steps[0];
     else if (text_begins(leaf->path, "nodes[")
-             && strtoul(leaf->path + strlen("nodes["), NULL, 10) == reading->cluster.count)
+             && strtoll(leaf->path + 6, NULL, 10) == (long long)reading->cluster.count)
         rc = begin_node(reading, &leaf->steps[1], err);
     rc = rc ?: find_key(reading, leaf, &value, err);
     if (rc < 0 || !value.key)
@@ -403,7 +403,7 @@ int cluster_read(const char *path, struct cluster *ret, cluster_note_fn note, vo
     struct stat st;
     struct reading reading = {.file = path, .note = note, .context = context,
                               .nodes = {NULL, 1, 1}};
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > FILE_MAX)
+    if (fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > FILE_MAX)
         return grid_error_set(err, GRID_EUSAGE, "%s:1:1: larger than 4 MiB", path);
     int rc = file_read(AT_FDCWD, path, &text, &length, NULL, err);
     if (rc > 0)

@@ -26,7 +26,7 @@ static int open_stream(struct stream *stream, struct grid_error *err)
 {
     int ends[2];
     if (!stream->to)
-        stream->theirs = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        stream->theirs = openat(AT_FDCWD, "/dev/null", O_WRONLY | O_CLOEXEC);
     else if (pipe2(ends, O_CLOEXEC) == 0)
         stream->ours = ends[0], stream->theirs = ends[1];
     if (stream->theirs < 0)
@@ -37,7 +37,8 @@ static int open_stream(struct stream *stream, struct grid_error *err)
 /* A file in memory: unlike a pipe it takes the whole text, whether it is read or not. */
 static int open_input(const char *text, int *ret_fd, struct grid_error *err)
 {
-    *ret_fd = text ? memfd_create("input", MFD_CLOEXEC) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    *ret_fd = text ? memfd_create("input", MFD_CLOEXEC)
+                   : openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
     int failed = *ret_fd < 0 ? errno : 0;
     if (text && !failed)
         failed = file_pwrite_all(*ret_fd, text, strlen(text), 0);

@@ -6,6 +6,12 @@
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* cJSON_IsString and its like, each a symbol that the loader would look for at every start. */
+static bool is_a(int type, const cJSON *value)
+{
+    return value && (value->type & 0xff) == type;
+}
+
 static const cJSON *member(const cJSON *object, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(object, name);
@@ -14,14 +20,14 @@ static const cJSON *member(const cJSON *object, const char *name)
 static void read_text(const cJSON *object, const char *name, char *ret, size_t size)
 {
     const cJSON *value = member(object, name);
-    text_copy(ret, size, cJSON_IsString(value) ? value->valuestring : "");
+    text_copy(ret, size, is_a(cJSON_String, value) ? value->valuestring : "");
 }
 
 static int64_t read_time(const cJSON *object, const char *name, int64_t missing)
 {
     const cJSON *value = member(object, name);
     int64_t time_us = missing;
-    if (cJSON_IsString(value) && grid_time_read(value->valuestring, strlen(value->valuestring),
+    if (is_a(cJSON_String, value) && grid_time_read(value->valuestring, strlen(value->valuestring),
                                                 &time_us, NULL, NULL) < 0)
         return missing;
     return time_us;
@@ -31,9 +37,9 @@ static int64_t read_time(const cJSON *object, const char *name, int64_t missing)
 static int64_t read_seconds(const cJSON *object, const char *name, int64_t missing)
 {
     const cJSON *value = member(object, name);
-    if (cJSON_IsNull(value))
+    if (is_a(cJSON_NULL, value))
         return GRID_NEVER;
-    if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble < 1e10))
+    if (!is_a(cJSON_Number, value) || !(value->valuedouble >= 0 && value->valuedouble < 1e10))
         return missing;
     return (int64_t)(value->valuedouble * 1e6 + 0.5);
 }
@@ -45,14 +51,14 @@ static int read_amounts(const cJSON *object, const char *name, struct grid_amoun
     const cJSON *value;
     const cJSON *amounts = member(object, name);
     ret->count = 0;
-    if (amounts && !cJSON_IsObject(amounts))
+    if (amounts && !is_a(cJSON_Object, amounts))
         return grid_error_set(err, GRID_ECORRUPT, "'%s' is not an object", name);
     cJSON_ArrayForEach(value, amounts)
     {
         char resource[GRID_RESOURCE_SIZE];
         int64_t amount_u = 0;
-        bool zero = cJSON_IsNumber(value) && value->valuedouble == 0;
-        if (!cJSON_IsNumber(value) || grid_resource_read(value->string, resource, err) < 0 ||
+        bool zero = is_a(cJSON_Number, value) && value->valuedouble == 0;
+        if (!is_a(cJSON_Number, value) || grid_resource_read(value->string, resource, err) < 0 ||
             (!zero && grid_amount_read(resource, value->valuedouble, &amount_u, err) < 0) ||
             grid_amounts_set(ret, resource, amount_u, err) < 0)
             return grid_error_set(err, GRID_ECORRUPT, "'%s' of '%s' is no amount",
@@ -66,10 +72,10 @@ static void read_lists(const cJSON *object, struct grid_node *ret)
     const cJSON *value;
     ret->tag_count = ret->label_count = 0;
     cJSON_ArrayForEach(value, member(object, "tags"))
-        if (cJSON_IsString(value) && ret->tag_count < GRID_NODE_TAGS)
+        if (is_a(cJSON_String, value) && ret->tag_count < GRID_NODE_TAGS)
             text_copy(ret->tags[ret->tag_count++], GRID_TAG_SIZE, value->valuestring);
     cJSON_ArrayForEach(value, member(object, "labels"))
-        if (cJSON_IsString(value) && ret->label_count < GRID_NODE_TAGS) {
+        if (is_a(cJSON_String, value) && ret->label_count < GRID_NODE_TAGS) {
             text_copy(ret->labels[ret->label_count].key, GRID_TAG_SIZE, value->string);
             text_copy(ret->labels[ret->label_count++].value, GRID_TAG_SIZE, value->valuestring);
         }
@@ -81,7 +87,7 @@ static int read_node(const cJSON *object, struct grid_node *ret, struct grid_err
     const cJSON *share = member(object, "can_share"), *hold = member(object, "hold");
     const cJSON *name = member(object, "node_id");
     *ret = (struct grid_node){0};
-    if (!cJSON_IsString(name) || !name->valuestring[0] ||
+    if (!is_a(cJSON_String, name) || !name->valuestring[0] ||
         !text_copy(ret->node_id, sizeof(ret->node_id), name->valuestring))
         return grid_error_set(err, GRID_ECORRUPT, "node_id is missing, or no name");
     int rc = read_amounts(object, "capacity", &ret->capacity, err);
@@ -93,8 +99,8 @@ static int read_node(const cJSON *object, struct grid_node *ret, struct grid_err
     read_text(object, "role", role, sizeof(role));
     if (role[0] && grid_role_parse(role, &ret->role, NULL) < 0)
         ret->role = GRID_ROLE_NONE;
-    ret->can_share = !cJSON_IsFalse(share);
-    ret->held = cJSON_IsObject(hold);
+    ret->can_share = !is_a(cJSON_False, share);
+    ret->held = is_a(cJSON_Object, hold);
     ret->hold_until_us = read_time(hold, "until", GRID_NEVER);
     read_text(hold, "reason", ret->hold_reason, sizeof(ret->hold_reason));
     ret->first_seen_us = read_time(object, "first_seen", 0);
@@ -111,7 +117,7 @@ static int parse(struct span text, cJSON **ret, struct grid_error *err)
     if (!end)
         return GRID_ECORRUPT;
     *ret = cJSON_ParseWithLength(text.at, text.length);
-    if (!cJSON_IsObject(*ret)) {
+    if (!is_a(cJSON_Object, *ret)) {
         cJSON_Delete(*ret);
         return grid_error_set(err, GRID_ECORRUPT, "it is not an object");
     }
@@ -136,7 +142,7 @@ int policy_record_read(struct span text, struct grid_policy *ret, struct grid_er
     int rc = text.length ? parse(text, &object, err) : 0;
     if (rc < 0 || !object)
         return rc;
-    ret->enabled = !cJSON_IsFalse(member(object, "enabled"));
+    ret->enabled = !is_a(cJSON_False, member(object, "enabled"));
     ret->default_duration_us = read_seconds(object, "default_duration", ret->default_duration_us);
     ret->max_duration_us = read_seconds(object, "max_duration", ret->max_duration_us);
     ret->protected_us = read_seconds(object, "protected_time", ret->protected_us);

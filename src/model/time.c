@@ -344,10 +344,11 @@ char *grid_duration_show(int64_t duration_us, char buffer[static GRID_TIME_SIZE]
         unit++;
     if (duration_us < 0)
         duration_us = 0;
-    int used = sprintf(buffer, "%jd%c", (intmax_t)(duration_us / unit_us[unit]), units[unit]);
+    int used = snprintf(buffer, GRID_TIME_SIZE, "%jd%c", (intmax_t)(duration_us / unit_us[unit]),
+                        units[unit]);
     duration_us %= unit_us[unit];
     if (unit < last && duration_us >= unit_us[unit + 1])
-        sprintf(buffer + used, "%jd%c", (intmax_t)(duration_us / unit_us[unit + 1]),
-                units[unit + 1]);
+        snprintf(buffer + used, GRID_TIME_SIZE - (size_t)used, "%jd%c",
+                 (intmax_t)(duration_us / unit_us[unit + 1]), units[unit + 1]);
     return buffer;
 }

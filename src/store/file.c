@@ -82,8 +82,7 @@ static int locate(struct file_db *db, struct grid_error *err)
     db->linked = strcmp(path, real) != 0;
     text_copy(copy, sizeof(copy), real);
     text_copy(db->dir, sizeof(db->dir), dirname(copy));
-    text_copy(copy, sizeof(copy), real);
-    if (!text_copy(db->name, sizeof(db->name), basename(copy)))
+    if (!text_copy(db->name, sizeof(db->name), strrchr(real, '/') + 1))
         return grid_error_errno(err, GRID_EIO, ENAMETOOLONG, "cannot use '%s'", real);
     bool usual = strcmp(db->name, STATE_FILE) == 0;
     snprintf(db->history, sizeof(db->history), "%s%shistory.jsonl", usual ? "" : db->name,
@@ -94,7 +93,7 @@ static int locate(struct file_db *db, struct grid_error *err)
 /* 1: the directory does not exist. */
 static int open_directory(struct file_db *db, struct grid_error *err)
 {
-    db->dirfd = open(db->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    db->dirfd = openat(AT_FDCWD, db->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (db->dirfd < 0 && errno == ENOENT)
         return 1;
     if (db->dirfd < 0 || fstat(db->dirfd, &db->stat) != 0)

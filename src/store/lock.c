@@ -21,11 +21,11 @@ static int64_t read_note(int fd, char *ret_holder, size_t size)
     cJSON *note = length > 0 ? cJSON_ParseWithLength(text, (size_t)length) : NULL;
     const cJSON *revision = cJSON_GetObjectItemCaseSensitive(note, "revision");
     const cJSON *holder = cJSON_GetObjectItemCaseSensitive(note, "holder");
-    int64_t number = cJSON_IsNumber(revision) && revision->valuedouble > 0 &&
+    int64_t number = revision && revision->type == cJSON_Number && revision->valuedouble > 0 &&
                              revision->valuedouble < (double)STATE_REVISION_MAX
                          ? (int64_t)revision->valuedouble : 0;
     if (ret_holder)
-        text_copy(ret_holder, size, cJSON_IsString(holder) ? holder->valuestring : "");
+        text_copy(ret_holder, size, holder && holder->type == cJSON_String ? holder->valuestring : "");
     cJSON_Delete(note);
     return number;
 }

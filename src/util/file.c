@@ -124,7 +124,7 @@ int file_sync_directory(int dirfd, const char *path)
 int file_make_directory(const char *path, mode_t mode, struct grid_error *err)
 {
     struct stat st;
-    if (stat(path, &st) == 0)
+    if (fstatat(AT_FDCWD, path, &st, 0) == 0)
         return S_ISDIR(st.st_mode)
                    ? 0
                    : grid_error_set(err, GRID_EIO, "cannot use '%s': it is not a directory", path);
@@ -137,10 +137,10 @@ int file_make_directory(const char *path, mode_t mode, struct grid_error *err)
         if (rc < 0)
             return rc;
     }
-    if (mkdir(path, mode) != 0 && errno != EEXIST)
+    if (mkdirat(AT_FDCWD, path, mode) != 0 && errno != EEXIST)
         return grid_error_errno(err, GRID_EIO, errno, "cannot make directory '%s'", path);
-    if (geteuid() == 0 && stat(parent, &st) == 0 && st.st_uid != 0)
-        (void)!chown(path, st.st_uid, st.st_gid); /* root visits somebody's home */
+    if (geteuid() == 0 && fstatat(AT_FDCWD, parent, &st, 0) == 0 && st.st_uid != 0)
+        (void)!fchownat(AT_FDCWD, path, st.st_uid, st.st_gid, 0); /* root visits somebody's home */
     int failed = file_sync_directory(AT_FDCWD, parent);
     if (failed)
         return grid_error_errno(err, GRID_EIO, failed, "cannot make '%s' durable", path);

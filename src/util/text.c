@@ -86,8 +86,9 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
     int length = vsnprintf(room, sizeof(room), format, arguments);
     va_end(arguments);
     if (length >= (int)sizeof(room)) {
+        long_text = malloc((size_t)length + 1);
         va_start(arguments, format);
-        length = vasprintf(&long_text, format, arguments);
+        length = long_text ? vsnprintf(long_text, (size_t)length + 1, format, arguments) : -1;
         va_end(arguments);
     }
     if (length >= 0)
@@ -128,10 +129,13 @@ size_t text_cut(const char *text, size_t length, size_t size)
 bool text_copy(char *to, size_t size, const char *from)
 {
     assert(size > 0);
-    if (memccpy(to, from, '\0', size))
-        return true;
-    to[text_cut(from, size, size)] = '\0';
-    return false;
+    size_t length = strnlen(from, size);
+    bool whole = length < size;
+    if (!whole)
+        length = text_cut(from, size, size);
+    memcpy(to, from, length);
+    to[length] = '\0';
+    return whole;
 }
 
 bool text_same(const char *a, const char *b)

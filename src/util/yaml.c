@@ -117,7 +117,7 @@ static int visit_mapping(struct walk *walk, const yaml_node_t *node, struct grid
             return rc;
         const yaml_node_t *key = lazy_yaml_document_get_node(walk->document, pair->key);
         const char *text = scalar_text(key);
-        const char *quote = *text && !strpbrk(text, ".[") ? "" : "'";
+        const char *quote = *text && !text[strcspn(text, ".[")] ? "" : "'";
         snprintf(walk->path + end, sizeof(walk->path) - end, "%s%s%s%s", end > 0 ? "." : "",
                  quote, text, quote);
         set_step(walk, key->start_mark, text);
