@@ -25,7 +25,8 @@ static int64_t read_note(int fd, char *ret_holder, size_t size)
                              revision->valuedouble < (double)STATE_REVISION_MAX
                          ? (int64_t)revision->valuedouble : 0;
     if (ret_holder)
-        text_copy(ret_holder, size, holder && holder->type == cJSON_String ? holder->valuestring : "");
+        text_copy(ret_holder, size,
+                  holder && holder->type == cJSON_String ? holder->valuestring : "");
     cJSON_Delete(note);
     return number;
 }
