@@ -37,6 +37,10 @@ int grid_resource_read(const char *text, char ret_resource[static GRID_RESOURCE_
 int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amount_u,
                       struct grid_error *err);
 
+/* The same of a limit or a capacity: 0 is one, too. */
+int grid_amount_parse_limit(const char *resource, const char *text, int64_t *ret_amount_u,
+                            struct grid_error *err);
+
 /* An amount as a file has it, a JSON number: rounded to bytes or millionths. EUSAGE: not finite,
  * not over 0 after rounding, or over the bound. */
 int grid_amount_read(const char *resource, double number, int64_t *ret_amount_u,
@@ -49,7 +53,13 @@ double grid_amount_number(const char *resource, int64_t amount_u);
 char *grid_amount_format(const char *resource, int64_t amount_u,
                          char buffer[static GRID_AMOUNT_SIZE]);
 
-/* The same for people: with " GiB" behind a MEMORY amount. Returns `buffer`. */
+/* The shortest text that grid_amount_parse (of 0: grid_amount_parse_limit) takes back exactly:
+ * MEMORY in the unit that suits it, "64GiB", "0.001kB". Returns `buffer`. */
+char *grid_amount_exact(const char *resource, int64_t amount_u,
+                        char buffer[static GRID_AMOUNT_SIZE]);
+
+/* The same for people: MEMORY in GiB, MiB or KiB ("1.5 GiB"), whichever reads well, rounded to
+ * thousandths. Returns `buffer`. */
 char *grid_amount_show(const char *resource, int64_t amount_u,
                        char buffer[static GRID_AMOUNT_SIZE]);
 

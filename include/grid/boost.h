@@ -34,11 +34,15 @@ struct grid_boost {
     int64_t starts_us;    /* allocated_us unless it was reserved for later */
     int64_t expires_us;   /* the first instant at which it no longer counts; GRID_NEVER */
     int64_t ended_us;     /* when it ended; meaningful for the three ended states */
+    int64_t renews_until_us; /* on a lease: its holder may renew expires_us up to here, and plans
+                                count it until here; 0: it is on none; GRID_NEVER */
     uint64_t devices;     /* of its source, a bit for each index; 0: none are known */
     int64_t token;        /* fencing token, rising over the ledger's life; 0: made without one */
     enum grid_priority priority;
     enum grid_boost_state ended; /* GRID_RELEASED.. once it has ended, GRID_ACTIVE before */
     bool is_active;              /* the original's flag: false in a file means released */
+    bool started;                /* a reservation whose start was recorded */
+    bool warned;                 /* the hook `expiring` had its call */
     char boost_id[GRID_ID_SIZE];
     char source_node[GRID_NODE_SIZE]; /* the lender, or GRID_ANY_NODE */
     char target_node[GRID_NODE_SIZE]; /* the borrower */
@@ -50,6 +54,7 @@ struct grid_boost {
     char group_id[GRID_ID_SIZE]; /* the boost_id of the first of a group, or "" */
     char request_id[GRID_ID_SIZE];
     char requested[GRID_REQUEST_SIZE]; /* the request as typed, for comparing; "" without an id */
+    char preempted_by[GRID_ID_SIZE]; /* the boost that its rest goes to, or "" */
 };
 
 /* The state at `now_us`: a boost counts from its start up to, not including, its end. */
@@ -58,9 +63,16 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
 /* Does it count against anybody? Not one from GRID_ANY_NODE: no node was known then. */
 bool grid_boost_counts(const struct grid_boost *boost);
 
-/* Is it a reservation whose start is still to come? (A grant counts at once, also by a clock that
- * was set back since.) */
+/* Is it a reservation whose start is still to come? (A grant counts at once, and so does what has
+ * started, also by a clock that was set back since.) */
 bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us);
+
+/* The end that plans count with: the latest to which it may be renewed without asking. */
+int64_t grid_boost_until(const struct grid_boost *boost);
+
+/* How a boost that `expired` ended: a victim of pre-emption that reached its early end counts as
+ * pre-empted. */
+enum grid_boost_state grid_boost_ending(const struct grid_boost *boost);
 
 /* "active", ...; "low", ...: static strings. */
 const char *grid_boost_state_name(enum grid_boost_state state);
@@ -86,6 +98,7 @@ struct grid_boost_filter {
     const char *id_prefix;   /* ids that begin with this */
     const char *source_node, *target_node, *resource_type, *owner, *request_id, *group_id;
     int64_t ends_before_us;  /* 0: no condition; else expires_us < this, or not is_active */
+    int64_t starts_before_us; /* 0: none; else a reservation, not `started`, starts_us < this */
     bool has_priority;
     enum grid_priority priority;
     bool newest_first;       /* by allocated_us, latest first; otherwise in the order of granting */

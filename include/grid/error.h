@@ -18,6 +18,7 @@
     X(EIO, 9, "io", "the store, or an input file, cannot be read or written")                    \
     X(ETIMEOUT, 10, "timed_out", "the lock, or --wait, timed out: retry")                        \
     X(EUNKNOWN, 11, "unknown", "the change may have been made: ask again")                       \
+    X(EINTERRUPTED, 130, "interrupted", "INT while waiting: withdrawn")                          \
     X(ENOMEM, 1, "out_of_memory", "no memory")
 
 enum grid_code_number {

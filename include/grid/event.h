@@ -23,12 +23,13 @@ struct grid_event {
     int64_t revision;           /* of the commit */
     int64_t at_us;              /* when it happened; of `expired`, the true end */
     enum grid_event_kind event;
-    char boost_id[GRID_ID_SIZE];    /* "" when it is about a node or the policy */
+    char boost_id[GRID_ID_SIZE];    /* or a ticket's; "" when it is about a node or the policy */
     char node_id[GRID_NODE_SIZE];   /* of node_set and node_removed; else "" */
     char actor[2 * GRID_USER_SIZE]; /* "user@host" */
     char reason[GRID_TEXT_SIZE];
     bool has_boost;
-    struct grid_boost boost;    /* as the change left it; as it was last, if it ended */
+    struct grid_boost boost;    /* as the change left it; as it was last, if it ended; of a ticket
+                                   (queued, withdrawn) grid_ticket_boost */
 };
 
 /* "granted", ...: static strings. */
@@ -43,6 +44,10 @@ int grid_event_parse(const char *text, enum grid_event_kind *ret, struct grid_er
 
 /* The state in which the event leaves its boost: GRID_RELEASED, ... or GRID_ACTIVE. */
 enum grid_boost_state grid_event_ends(enum grid_event_kind event);
+
+/* The same of one event: a victim of pre-emption that expired was pre-empted, and as long as it has
+ * its grace it lives. */
+enum grid_boost_state grid_event_ending(const struct grid_event *event);
 
 /* Zero-initialized: everything. Times are [since, until); 0: no bound. As for boosts, a driver may
  * hand over more than match. */

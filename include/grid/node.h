@@ -8,7 +8,7 @@
 #define GRID_NODE_TAGS 8            /* tags, and labels, of one node */
 #define GRID_TAG_SIZE 64
 
-/* Amounts by resource: a small map, in the order in which they were set. */
+/* Amounts by resource: a small map, in the order CPU, GPU, MEMORY, then by name. */
 struct grid_amounts {
     size_t count;
     struct {
@@ -27,7 +27,7 @@ int grid_amounts_set(struct grid_amounts *amounts, const char *resource, int64_t
 
 enum grid_role { GRID_ROLE_NONE, GRID_MASTER, GRID_WORKER };
 
-/* A plain value, about 8 KB. Absent limits do not limit; a limit of 0 is never. */
+/* A plain value, about 5.5 KB. Absent limits do not limit; a limit of 0 is never. */
 struct grid_node {
     char node_id[GRID_NODE_SIZE];
     char address[GRID_NODE_SIZE];
@@ -54,6 +54,7 @@ struct grid_node {
 /* "master", "worker", "": static strings; and back. EUSAGE with a hint. */
 const char *grid_role_name(enum grid_role role);
 int grid_role_parse(const char *text, enum grid_role *ret, struct grid_error *err);
+const char *grid_role_next(void *context, size_t index); /* each in turn, up to NULL */
 
 /* min(capacity - keep, lend), 0 at least: what may be lent at once. 0 when it shares nothing. */
 int64_t grid_node_lendable(const struct grid_node *node, const char *resource);

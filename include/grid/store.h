@@ -4,6 +4,7 @@
 
 #include "grid/event.h"
 #include "grid/node.h"
+#include "grid/ticket.h"
 
 /*
  * The calling sequence
@@ -61,6 +62,9 @@ enum grid_mode {
 enum grid_note_level { GRID_NOTE_WARNING, GRID_NOTE_INFO, GRID_NOTE_VERBOSE };
 typedef void (*grid_note_fn)(void *context, enum grid_note_level level, const char *text);
 
+/* Told of an event; as long as the call lasts. It must not use the store. */
+typedef void (*grid_event_tell_fn)(void *context, const struct grid_event *event);
+
 #define GRID_GENERATIONS 5
 
 /* How to open a store. Strings belong to the caller and are copied. */
@@ -71,6 +75,9 @@ struct grid_store_options {
     int keep_generations;    /* earlier states to keep; 0: GRID_GENERATIONS */
     grid_note_fn note;       /* may be NULL */
     void *note_context;
+    grid_event_tell_fn event; /* told of each event of a commit that was made (not of one whose
+                                 outcome is unknown), in order, outside the lock; may be NULL */
+    void *event_context;
 };
 
 struct grid_store;
@@ -103,6 +110,14 @@ void grid_store_close(struct grid_store *store);
  */
 int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_decide_fn decide,
                         void *context, struct grid_commit *ret, struct grid_error *err);
+
+/*
+ * Waits until somebody has changed the ledger since this store's last transaction began (or its own
+ * commit was made), `wait_us` are over, a signal was caught, or `stop_fd` (-1: none) is readable.
+ * It may return early; the caller looks again. Between transactions only. EIO.
+ */
+int grid_store_watch(struct grid_store *store, int64_t wait_us, int stop_fd,
+                     struct grid_error *err);
 
 /* The time of the transaction that runs, or of the last one; 0 before the first. What a list says
  * of the time that is left counts from here. */
@@ -137,15 +152,16 @@ int grid_tx_events(struct grid_tx *tx, const struct grid_event_filter *filter, g
 int grid_tx_find(struct grid_tx *tx, const char *id, struct grid_boost *ret,
                  struct grid_error *err);
 
-/* Is any node registered? Then capacity is known, and counts. Own changes included, as in all that
- * follows. */
+/* Is any node registered, sound or not? Then capacity is known, and counts. Own changes included,
+ * as in all that follows. */
 bool grid_tx_managed(struct grid_tx *tx);
 const struct grid_policy *grid_tx_policy(const struct grid_tx *tx);
 
 /* Streams the registered nodes, in the order of registration. */
 int grid_tx_nodes(struct grid_tx *tx, grid_node_fn fn, void *context, struct grid_error *err);
 
-/* The node with this name. ENOTFOUND, with the nearest name as a hint. */
+/* The node with this name. ENOTFOUND, with the nearest name as a hint; ECORRUPT: it has a record
+ * that is not sound, so that nobody registers a second one. */
 int grid_tx_node(struct grid_tx *tx, const char *name, struct grid_node *ret,
                  struct grid_error *err);
 
@@ -190,6 +206,25 @@ int grid_tx_put_node(struct grid_tx *tx, const struct grid_node *node, enum grid
 int grid_tx_put_policy(struct grid_tx *tx, const struct grid_policy *policy, const char *reason,
                        struct grid_error *err);
 
+/* Streams the tickets, in the order in which they were put, own changes included. */
+int grid_tx_tickets(struct grid_tx *tx, grid_ticket_fn fn, void *context, struct grid_error *err);
+
+/* Are there any? Costs nothing while there are none. */
+bool grid_tx_waiting(struct grid_tx *tx);
+
+/* Queues a ticket (GRID_EVENT_QUEUED), renews its lease (GRID_EVENT_QUIET), or drops it: withdrawn
+ * (GRID_EVENT_WITHDRAWN), or granted (GRID_EVENT_GRANTED: no event, the boost's own says it). The
+ * value is copied. ENOMEM. */
+int grid_tx_put_ticket(struct grid_tx *tx, const struct grid_ticket *ticket,
+                       enum grid_event_kind event, const char *reason, struct grid_error *err);
+
+/*
+ * A mark of what was put so far, and the way back to it: what was put since is as if it had never
+ * been (tokens stay used). Marks nest. For trying something out, and for one line of a batch.
+ */
+size_t grid_tx_mark(const struct grid_tx *tx);
+void grid_tx_undo(struct grid_tx *tx, size_t mark);
+
 /* --- looking after a store ---------------------------------------------------------------- */
 
 enum grid_severity { GRID_FACT, GRID_WARNING, GRID_DAMAGE };
@@ -202,6 +237,13 @@ struct grid_finding {
 };
 typedef int (*grid_finding_fn)(void *context, const struct grid_finding *finding,
                                struct grid_error *err);
+
+/*
+ * Makes the place where a ledger lives, if it is not there; `group` (-1: none) is the Unix group
+ * that shares it from now on: its members read and write, whatever their umask (2770, files 0660).
+ * Run again it mends what is not so. EUSAGE: this kind of store has no directory; EIO, ETIMEOUT.
+ */
+int grid_store_init(struct grid_store *store, int64_t group, struct grid_error *err);
 
 enum grid_check_flag {
     GRID_CHECK_REPAIR = 1,      /* mend what can be mended without loss */
@@ -221,11 +263,12 @@ struct grid_head {
     int64_t now_us;   /* the store's clock, never before the last commit's (within 5 minutes) */
     int64_t revision; /* the highest ever known, though the state itself may be older */
     size_t nodes;     /* how many are registered, sound or not */
+    size_t tickets;   /* how many wait, sound or not */
     struct grid_policy policy;
 };
 
 /* One change, in the order in which they were made. */
-enum grid_subject { GRID_BOOST, GRID_NODE, GRID_POLICY };
+enum grid_subject { GRID_BOOST, GRID_NODE, GRID_POLICY, GRID_TICKET };
 struct grid_change {
     enum grid_subject subject;
     enum grid_event_kind event;
@@ -236,6 +279,7 @@ struct grid_change {
     struct grid_boost was, now;      /* of a boost */
     const struct grid_node *node;    /* of a node: as it is, or, without has_now, as it was last */
     const struct grid_policy *policy;
+    const struct grid_ticket *ticket; /* of a ticket: as it is, or, without has_now, was last */
 };
 
 /* The change-set: `count` changes, read one at a time. */
@@ -243,8 +287,12 @@ size_t grid_changes_count(const struct grid_changes *changes);
 void grid_changes_get(const struct grid_changes *changes, size_t index, struct grid_change *ret);
 int64_t grid_changes_revision(const struct grid_changes *changes); /* that the commit gets */
 int64_t grid_changes_now(const struct grid_changes *changes);      /* the decision's time */
-bool grid_changes_nodes(const struct grid_changes *changes);       /* is any about a node? */
 size_t grid_changes_events(const struct grid_changes *changes);    /* how many are not quiet */
+/* How many are about such a subject; and the latest about this one, "" being the id of the policy.
+ * False: none. */
+size_t grid_changes_about(const struct grid_changes *changes, enum grid_subject subject);
+bool grid_changes_find(const struct grid_changes *changes, enum grid_subject subject,
+                       const char *id, struct grid_change *ret);
 /* The event of change `index`; false: a quiet one, which has none. */
 bool grid_changes_event(const struct grid_changes *changes, size_t index, struct grid_event *ret);
 
@@ -252,9 +300,6 @@ bool grid_changes_event(const struct grid_changes *changes, size_t index, struct
  * A driver: one table of functions. `db` is its own. The calls of a transaction come between
  * `begin` and `end`, from one thread, one transaction at a time on a `db`; `end` always follows a
  * `begin` that succeeded, also after a commit, whatever that returned. `err` is never NULL.
- *
- * Records of later kinds (tickets) come with a read call of their own here and a subject in struct
- * grid_change; a driver that stores documents keeps those that it does not know.
  */
 struct grid_store_driver {
     const char *scheme; /* "file" */
@@ -279,6 +324,9 @@ struct grid_store_driver {
     /* The sums of the snapshot, at head.now_us; and its nodes, unsound records left out. */
     int (*load)(void *db, grid_load_fn fn, void *context, struct grid_error *err);
     int (*nodes)(void *db, grid_node_fn fn, void *context, struct grid_error *err);
+    /* One of them, found by its name; ENOTFOUND; ECORRUPT: its record is not sound. */
+    int (*node)(void *db, const char *name, struct grid_node *ret, struct grid_error *err);
+    int (*tickets)(void *db, grid_ticket_fn fn, void *context, struct grid_error *err);
 
     /* All or nothing, and durable when it returns 0. ECONFLICT: another writer was faster, nothing
      * happened, run again. EUNKNOWN: may have been made. Others: nothing happened. */
@@ -286,6 +334,12 @@ struct grid_store_driver {
 
     /* Gives up the snapshot and the lock. Not committed: nothing happened. */
     void (*end)(void *db);
+
+    /* As grid_store_watch. Outside a transaction. */
+    int (*watch)(void *db, int64_t wait_us, int stop_fd, struct grid_error *err);
+
+    /* As grid_store_init; NULL: there is nothing to make. */
+    int (*init)(void *db, int64_t group, struct grid_error *err);
 
     /* As grid_store_check. Outside a transaction. */
     int (*check)(void *db, unsigned flags, grid_finding_fn fn, void *context,

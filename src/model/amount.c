@@ -114,22 +114,39 @@ static const char *to_millionths(struct decimal number, unsigned __int128 *ret)
     return NULL;
 }
 
-/* The bytes of a unit of memory; 0: there is no such unit. */
-static int64_t unit_bytes(const char *name)
+/* Of memory; the first of those that are as short is the one that is printed. */
+static const struct unit {
+    const char *name;
+    int64_t bytes;
+} units[] = {
+    {"TiB", INT64_C(1) << 40}, {"GiB", GRID_MEMORY_GIB}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+    {"TB", INT64_C(1000000000000)}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000},
+    {"", GRID_MEMORY_GIB},
+};
+
+/* The unit that was probably meant: case apart, or a first letter ("16G"). NULL: none. */
+static const struct unit *nearest_unit(const char *name)
 {
-    static const struct {
-        const char *name;
-        int64_t bytes;
-    } units[] = {
-        {"", GRID_MEMORY_GIB},  {"GiB", GRID_MEMORY_GIB}, {"MiB", 1 << 20},
-        {"KiB", 1 << 10},       {"TiB", INT64_C(1) << 40}, {"kB", 1000},
-        {"MB", 1000000},        {"GB", 1000000000},        {"TB", INT64_C(1000000000000)},
-    };
-    for (size_t i = 0; i < countof(units); i++) {
-        if (strcmp(name, units[i].name) == 0)
-            return units[i].bytes;
-    }
-    return 0;
+    for (size_t i = 0; i < countof(units); i++)
+        if (text_same(name, units[i].name)
+            || (name[0] && !name[1] && text_lower(name[0]) == text_lower(units[i].name[0])))
+            return &units[i];
+    return NULL;
+}
+
+static int wrong_unit(bool memory, const char *text, const char *unit, struct grid_error *err)
+{
+    const struct unit *nearest = nearest_unit(unit);
+    if (!memory)
+        return grid_error_advise(err, GRID_EUSAGE,
+                                 nearest ? "only memory has units" : "try 2, 0.5 or 1e3",
+                                 "amount '%s' is not a number", text_shown(text));
+    grid_error_advise(err, GRID_EUSAGE,
+                      "memory is GiB, or carries KiB, MiB, GiB, TiB, kB, MB, GB or TB, as in "
+                      "512MiB", "amount '%s' has an unknown unit", text_shown(text));
+    return nearest ? grid_error_hint(err, "did you mean '%.*s%s'?", (int)(unit - text), text,
+                                     nearest->name)
+                   : GRID_EUSAGE;
 }
 
 /* Sets *ret_bytes to what one unit of the number is, 0 for what is not counted in bytes. */
@@ -137,20 +154,21 @@ static int read_typed(bool memory, const char *text, struct decimal *number, int
                       struct grid_error *err)
 {
     const char *unit = read_decimal(text + (text[0] == '-'), number);
-    if (!unit || (*unit && !memory))
+    *ret_bytes = 0;
+    if (!unit)
         return grid_error_advise(err, GRID_EUSAGE,
                                  memory ? "try 16, 0.5, 512MiB or 16GiB" : "try 2, 0.5 or 1e3",
                                  "amount '%s' is not a number", text_shown(text));
-    *ret_bytes = memory ? unit_bytes(unit) : 0;
-    if (!memory || *ret_bytes > 0)
+    for (size_t i = 0; memory && i < countof(units); i++)
+        if (strcmp(unit, units[i].name) == 0)
+            *ret_bytes = units[i].bytes;
+    if (*ret_bytes > 0 || (!*unit && !memory))
         return 0;
-    return grid_error_advise(err, GRID_EUSAGE,
-                             "memory is GiB, or carries KiB, MiB, GiB, TiB, kB, MB, GB or TB, as "
-                             "in 512MiB", "amount '%s' has an unknown unit", text_shown(text));
+    return wrong_unit(memory, text, unit, err);
 }
 
-int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amount_u,
-                      struct grid_error *err)
+static int parse(const char *resource, const char *text, bool zero, int64_t *ret_amount_u,
+                 struct grid_error *err)
 {
     bool memory = grid_resource_is_memory(resource);
     struct decimal number = {0};
@@ -159,7 +177,9 @@ int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amoun
     if (rc != 0)
         return rc;
     unsigned __int128 amount = 0;
-    const char *fault = text[0] == '-' ? "must be over 0" : to_millionths(number, &amount);
+    const char *fault = text[0] == '-'              ? zero ? "is negative" : "must be over 0"
+                        : zero && number.digits == 0 ? NULL
+                                                     : to_millionths(number, &amount);
     if (!fault && memory) {
         amount *= (unsigned __int128)bytes;
         fault = amount % GRID_AMOUNT_UNIT ? "is not a whole number of bytes" : NULL;
@@ -171,6 +191,18 @@ int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amoun
         return grid_error_set(err, GRID_EUSAGE, "amount '%s' %s", text_shown(text), fault);
     *ret_amount_u = (int64_t)amount;
     return 0;
+}
+
+int grid_amount_parse(const char *resource, const char *text, int64_t *ret_amount_u,
+                      struct grid_error *err)
+{
+    return parse(resource, text, false, ret_amount_u, err);
+}
+
+int grid_amount_parse_limit(const char *resource, const char *text, int64_t *ret_amount_u,
+                            struct grid_error *err)
+{
+    return parse(resource, text, true, ret_amount_u, err);
 }
 
 int grid_amount_read(const char *resource, double number, int64_t *ret_amount_u,
@@ -202,21 +234,47 @@ char *grid_amount_format(const char *resource, int64_t amount_u,
     return json_float_text(grid_amount_number(resource, amount_u), buffer, GRID_AMOUNT_SIZE);
 }
 
+char *grid_amount_exact(const char *resource, int64_t amount_u,
+                        char buffer[static GRID_AMOUNT_SIZE])
+{
+    if (!grid_resource_is_memory(resource) || amount_u == 0)
+        return grid_amount_format(resource, amount_u, buffer);
+    buffer[0] = '\0';
+    for (size_t i = 0; i + 1 < countof(units); i++) {
+        char text[GRID_AMOUNT_SIZE];
+        __int128 millionths = (__int128)amount_u * GRID_AMOUNT_UNIT;
+        if (millionths % units[i].bytes)
+            continue;
+        millionths /= units[i].bytes;
+        int length = snprintf(text, sizeof(text), "%jd.%06jd",
+                              (intmax_t)(millionths / GRID_AMOUNT_UNIT),
+                              (intmax_t)(millionths % GRID_AMOUNT_UNIT));
+        while (text[length - 1] == '0')
+            length--;
+        length -= text[length - 1] == '.';
+        snprintf(text + length, sizeof(text) - (size_t)length, "%s", units[i].name);
+        if (!buffer[0] || strlen(text) < strlen(buffer))
+            memcpy(buffer, text, sizeof(text));
+    }
+    return buffer;
+}
+
+/* In the largest unit of which it is a tenth or more. Whole bytes need not be short in it: a
+ * thousandth is enough to read. */
 char *grid_amount_show(const char *resource, int64_t amount_u,
                        char buffer[static GRID_AMOUNT_SIZE])
 {
-    grid_amount_format(resource, amount_u, buffer);
+    size_t unit = 1; /* GiB, MiB, KiB */
     if (!grid_resource_is_memory(resource))
-        return buffer;
-    char *point = strchr(buffer, '.');
-    if (point && strlen(point) > 4 && amount_u >= GRID_MEMORY_GIB / 1000) {
-        /* Whole bytes need not be short in GiB; a thousandth of one is enough to read. */
-        size_t length = (size_t)snprintf(buffer, GRID_AMOUNT_SIZE, "%.3f",
-                                         grid_amount_number(resource, amount_u));
-        while (buffer[length - 1] == '0' && buffer[length - 2] != '.')
-            buffer[--length] = '\0';
-    }
-    return strcat(buffer, " GiB");
+        return grid_amount_format(resource, amount_u, buffer);
+    while (unit < 3 && amount_u > 0 && amount_u < units[unit].bytes / 10)
+        unit++;
+    size_t length = (size_t)snprintf(buffer, GRID_AMOUNT_SIZE, "%.3f",
+                                     (double)amount_u / (double)units[unit].bytes);
+    while (buffer[length - 1] == '0' && buffer[length - 2] != '.')
+        buffer[--length] = '\0';
+    snprintf(buffer + length, GRID_AMOUNT_SIZE - length, " %s", units[unit].name);
+    return buffer;
 }
 
 int64_t grid_amount_add(int64_t a_u, int64_t b_u)

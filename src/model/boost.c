@@ -12,7 +12,18 @@ bool grid_boost_counts(const struct grid_boost *boost)
 
 bool grid_boost_starts_later(const struct grid_boost *boost, int64_t now_us)
 {
-    return now_us < boost->starts_us && boost->starts_us != boost->allocated_us;
+    return now_us < boost->starts_us && boost->starts_us != boost->allocated_us && !boost->started;
+}
+
+int64_t grid_boost_until(const struct grid_boost *boost)
+{
+    return boost->renews_until_us > boost->expires_us ? boost->renews_until_us
+                                                      : boost->expires_us;
+}
+
+enum grid_boost_state grid_boost_ending(const struct grid_boost *boost)
+{
+    return boost->preempted_by[0] ? GRID_PREEMPTED : GRID_EXPIRED;
 }
 
 enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t now_us)
@@ -22,7 +33,7 @@ enum grid_boost_state grid_boost_state(const struct grid_boost *boost, int64_t n
     if (!boost->is_active)
         return GRID_RELEASED;
     if (now_us >= boost->expires_us)
-        return GRID_EXPIRED;
+        return grid_boost_ending(boost);
     return grid_boost_starts_later(boost, now_us) ? GRID_SCHEDULED : GRID_ACTIVE;
 }
 
@@ -109,5 +120,8 @@ bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_
            && text_is(boost->group_id, filter->group_id)
            && (filter->ends_before_us == 0 || !boost->is_active
                || boost->expires_us < filter->ends_before_us)
+           && (filter->starts_before_us == 0
+               || (grid_boost_starts_later(boost, INT64_MIN)
+                   && boost->starts_us < filter->starts_before_us))
            && (!filter->has_priority || boost->priority == filter->priority);
 }

@@ -38,6 +38,15 @@ enum grid_boost_state grid_event_ends(enum grid_event_kind event)
                                            : GRID_ACTIVE;
 }
 
+enum grid_boost_state grid_event_ending(const struct grid_event *event)
+{
+    const struct grid_boost *boost = &event->boost;
+    enum grid_boost_state state = grid_event_ends(event->event);
+    if (state == GRID_PREEMPTED && boost->preempted_by[0] && boost->expires_us > event->at_us)
+        return GRID_ACTIVE;
+    return state == GRID_EXPIRED ? grid_boost_ending(boost) : state;
+}
+
 bool grid_event_matches(const struct grid_event *event, const struct grid_event_filter *filter)
 {
     const struct grid_boost *boost = &event->boost;

@@ -12,6 +12,15 @@ static size_t find(const struct grid_amounts *amounts, const char *resource)
     return i;
 }
 
+static bool is_before(const char *a, const char *b)
+{
+    static const char *const first[] = {"CPU", "GPU", "MEMORY"};
+    for (size_t i = 0; i < countof(first); i++)
+        if (strcmp(a, first[i]) == 0 || strcmp(b, first[i]) == 0)
+            return strcmp(a, first[i]) == 0;
+    return strcmp(a, b) < 0;
+}
+
 int64_t grid_amounts_get(const struct grid_amounts *amounts, const char *resource, int64_t missing)
 {
     size_t i = find(amounts, resource);
@@ -21,18 +30,25 @@ int64_t grid_amounts_get(const struct grid_amounts *amounts, const char *resourc
 int grid_amounts_set(struct grid_amounts *amounts, const char *resource, int64_t amount_u,
                      struct grid_error *err)
 {
-    size_t i = find(amounts, resource);
+    size_t i = find(amounts, resource), step = sizeof(amounts->at[0]);
+    bool is_new = i == amounts->count;
     if (amount_u < 0) {
-        if (i < amounts->count)
-            memmove(&amounts->at[i], &amounts->at[i + 1],
-                    (--amounts->count - i) * sizeof(amounts->at[0]));
+        if (!is_new) {
+            memmove(&amounts->at[i], &amounts->at[i + 1], (--amounts->count - i) * step);
+            memset(&amounts->at[amounts->count], 0, step);
+        }
         return 0;
     }
     if (i == GRID_NODE_RESOURCES)
         return grid_error_set(err, GRID_EUSAGE, "more than %d kinds of resource",
                               GRID_NODE_RESOURCES);
-    if (i == amounts->count)
-        text_copy(amounts->at[amounts->count++].resource, GRID_RESOURCE_SIZE, resource);
+    if (is_new) {
+        for (i = 0; i < amounts->count && is_before(amounts->at[i].resource, resource);)
+            i++;
+        memmove(&amounts->at[i + 1], &amounts->at[i], (amounts->count++ - i) * step);
+        memset(&amounts->at[i], 0, step);
+        text_copy(amounts->at[i].resource, GRID_RESOURCE_SIZE, resource);
+    }
     amounts->at[i].amount_u = amount_u;
     return 0;
 }
@@ -41,7 +57,7 @@ static const char *const role_names[] = {"", "master", "worker"};
 
 const char *grid_role_name(enum grid_role role) { return role_names[role]; }
 
-static const char *next_role(void *context, size_t index)
+const char *grid_role_next(void *context, size_t index)
 {
     (void)context;
     return index + 1 < countof(role_names) ? role_names[index + 1] : NULL;
@@ -49,12 +65,11 @@ static const char *next_role(void *context, size_t index)
 
 int grid_role_parse(const char *text, enum grid_role *ret, struct grid_error *err)
 {
-    for (size_t i = 1; i < countof(role_names); i++)
-        if (text_same(text, role_names[i])) {
-            *ret = (enum grid_role)i;
-            return 0;
-        }
-    return text_unknown("role", text, next_role, NULL, err);
+    size_t index;
+    int rc = text_choice("role", text, grid_role_next, NULL, &index, err);
+    if (rc == 0)
+        *ret = (enum grid_role)(index + 1);
+    return rc;
 }
 
 int64_t grid_node_lendable(const struct grid_node *node, const char *resource)

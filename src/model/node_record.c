@@ -1,133 +1,94 @@
-/* The JSON of nodes and of the policy: few and small, so cJSON reads them whole. */
+/* The JSON of nodes and of the policy: what member.h makes of them. */
 #include "model/node_record.h"
 
-#include <cjson/cJSON.h>
-#include <string.h>
+#include "model/member.h"
 
-/* --- reading ---------------------------------------------------------------------------------- */
+#include <stddef.h>
 
-/* cJSON_IsString and its like, each a symbol that the loader would look for at every start. */
-static bool is_a(int type, const cJSON *value)
-{
-    return value && (value->type & 0xff) == type;
-}
+#define AT(field) offsetof(struct grid_policy, field)
+const struct policy_member policy_members[POLICY_MEMBERS] = {
+    {"enabled", AT(enabled), true, false},
+    {"default_duration", AT(default_duration_us), false, true},
+    {"max_duration", AT(max_duration_us), false, true},
+    {"protected_time", AT(protected_us), false, false},
+    {"preempt_grace", AT(grace_us), false, false},
+};
+#undef AT
 
-static const cJSON *member(const cJSON *object, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-static void read_text(const cJSON *object, const char *name, char *ret, size_t size)
-{
-    const cJSON *value = member(object, name);
-    text_copy(ret, size, is_a(cJSON_String, value) ? value->valuestring : "");
-}
-
-static int64_t read_time(const cJSON *object, const char *name, int64_t missing)
-{
-    const cJSON *value = member(object, name);
-    int64_t time_us = missing;
-    if (is_a(cJSON_String, value) && grid_time_read(value->valuestring, strlen(value->valuestring),
-                                                &time_us, NULL, NULL) < 0)
-        return missing;
-    return time_us;
-}
-
-/* Durations are seconds; null is never. */
-static int64_t read_seconds(const cJSON *object, const char *name, int64_t missing)
-{
-    const cJSON *value = member(object, name);
-    if (is_a(cJSON_NULL, value))
-        return GRID_NEVER;
-    if (!is_a(cJSON_Number, value) || !(value->valuedouble >= 0 && value->valuedouble < 1e10))
-        return missing;
-    return (int64_t)(value->valuedouble * 1e6 + 0.5);
-}
-
-/* {"CPU": 16.0, ...}: 0 is allowed here. */
-static int read_amounts(const cJSON *object, const char *name, struct grid_amounts *ret,
-                        struct grid_error *err)
+static void read_tags(const cJSON *tags, struct grid_node *ret)
 {
     const cJSON *value;
-    const cJSON *amounts = member(object, name);
-    ret->count = 0;
-    if (amounts && !is_a(cJSON_Object, amounts))
-        return grid_error_set(err, GRID_ECORRUPT, "'%s' is not an object", name);
-    cJSON_ArrayForEach(value, amounts)
-    {
-        char resource[GRID_RESOURCE_SIZE];
-        int64_t amount_u = 0;
-        bool zero = is_a(cJSON_Number, value) && value->valuedouble == 0;
-        if (!is_a(cJSON_Number, value) || grid_resource_read(value->string, resource, err) < 0 ||
-            (!zero && grid_amount_read(resource, value->valuedouble, &amount_u, err) < 0) ||
-            grid_amounts_set(ret, resource, amount_u, err) < 0)
-            return grid_error_set(err, GRID_ECORRUPT, "'%s' of '%s' is no amount",
-                                  text_shown(value->string), name);
-    }
-    return 0;
-}
-
-static void read_lists(const cJSON *object, struct grid_node *ret)
-{
-    const cJSON *value;
-    ret->tag_count = ret->label_count = 0;
-    cJSON_ArrayForEach(value, member(object, "tags"))
-        if (is_a(cJSON_String, value) && ret->tag_count < GRID_NODE_TAGS)
+    cJSON_ArrayForEach(value, tags)
+        if (member_is(cJSON_String, value) && ret->tag_count < GRID_NODE_TAGS)
             text_copy(ret->tags[ret->tag_count++], GRID_TAG_SIZE, value->valuestring);
-    cJSON_ArrayForEach(value, member(object, "labels"))
-        if (is_a(cJSON_String, value) && ret->label_count < GRID_NODE_TAGS) {
+}
+
+static void read_labels(const cJSON *labels, struct grid_node *ret)
+{
+    const cJSON *value;
+    cJSON_ArrayForEach(value, labels)
+        if (member_is(cJSON_String, value) && ret->label_count < GRID_NODE_TAGS) {
             text_copy(ret->labels[ret->label_count].key, GRID_TAG_SIZE, value->string);
             text_copy(ret->labels[ret->label_count++].value, GRID_TAG_SIZE, value->valuestring);
         }
 }
 
+static int read_name(const cJSON *object, struct grid_node *ret, struct grid_error *err)
+{
+    struct grid_error why = {0};
+    if (!member_text(object, "node_id", ret->node_id, sizeof(ret->node_id)))
+        return grid_error_set(err, GRID_ECORRUPT, "node_id is missing, or no name");
+    if (grid_node_name_check(ret->node_id, &why) < 0)
+        return grid_error_set(err, GRID_ECORRUPT, "%s", why.message);
+    return 0;
+}
+
+/* What limits it: nothing of that may be passed over, or more would be lent than it says. */
+static int read_limits(const cJSON *object, struct grid_node *ret, struct grid_error *err)
+{
+    const cJSON *hold = member_get(object, "hold");
+    ret->can_share = true;
+    int rc = member_amounts(object, "capacity", &ret->capacity, err);
+    rc = rc ?: member_amounts(object, "keep", &ret->keep, err);
+    rc = rc ?: member_amounts(object, "lend", &ret->lend, err);
+    rc = rc ?: member_amounts(object, "borrow", &ret->borrow, err);
+    rc = rc ?: member_flag(object, "can_share", &ret->can_share, err);
+    rc = rc ?: member_seconds(object, "stale_after", &ret->stale_after_us, err);
+    if (rc < 0 || !hold || member_is(cJSON_NULL, hold))
+        return rc;
+    if (!member_is(cJSON_Object, hold))
+        return grid_error_set(err, GRID_ECORRUPT, "'hold' is not an object");
+    ret->held = true;
+    ret->hold_until_us = member_time(hold, "until", GRID_NEVER);
+    member_text(hold, "reason", ret->hold_reason, sizeof(ret->hold_reason));
+    return 0;
+}
+
 static int read_node(const cJSON *object, struct grid_node *ret, struct grid_error *err)
 {
     char role[16];
-    const cJSON *share = member(object, "can_share"), *hold = member(object, "hold");
-    const cJSON *name = member(object, "node_id");
+    const cJSON *tags = member_get(object, "tags"), *labels = member_get(object, "labels");
     *ret = (struct grid_node){0};
-    if (!is_a(cJSON_String, name) || !name->valuestring[0] ||
-        !text_copy(ret->node_id, sizeof(ret->node_id), name->valuestring))
-        return grid_error_set(err, GRID_ECORRUPT, "node_id is missing, or no name");
-    int rc = read_amounts(object, "capacity", &ret->capacity, err);
-    rc = rc ?: read_amounts(object, "keep", &ret->keep, err);
-    rc = rc ?: read_amounts(object, "lend", &ret->lend, err);
-    rc = rc ?: read_amounts(object, "borrow", &ret->borrow, err);
-    read_text(object, "address", ret->address, sizeof(ret->address));
-    read_text(object, "owner", ret->owner, sizeof(ret->owner));
-    read_text(object, "role", role, sizeof(role));
+    int rc = read_name(object, ret, err);
+    rc = rc ?: read_limits(object, ret, err);
+    member_text(object, "address", ret->address, sizeof(ret->address));
+    member_text(object, "owner", ret->owner, sizeof(ret->owner));
+    member_text(object, "role", role, sizeof(role));
     if (role[0] && grid_role_parse(role, &ret->role, NULL) < 0)
         ret->role = GRID_ROLE_NONE;
-    ret->can_share = !is_a(cJSON_False, share);
-    ret->held = is_a(cJSON_Object, hold);
-    ret->hold_until_us = read_time(hold, "until", GRID_NEVER);
-    read_text(hold, "reason", ret->hold_reason, sizeof(ret->hold_reason));
-    ret->first_seen_us = read_time(object, "first_seen", 0);
-    ret->last_seen_us = read_time(object, "last_seen", 0);
-    ret->stale_after_us = read_seconds(object, "stale_after", 0);
-    read_lists(object, ret);
+    ret->first_seen_us = member_time(object, "first_seen", 0);
+    ret->last_seen_us = member_time(object, "last_seen", 0);
+    if (member_is(cJSON_Array, tags))
+        read_tags(tags, ret);
+    if (member_is(cJSON_Object, labels))
+        read_labels(labels, ret);
     return rc;
-}
-
-/* Checked strictly, as cJSON takes too much; the caller deletes what comes. */
-static int parse(struct span text, cJSON **ret, struct grid_error *err)
-{
-    const char *end = json_value(text.at, text.at + text.length, JSON_DEPTH_MAX - 2, err);
-    if (!end)
-        return GRID_ECORRUPT;
-    *ret = cJSON_ParseWithLength(text.at, text.length);
-    if (!is_a(cJSON_Object, *ret)) {
-        cJSON_Delete(*ret);
-        return grid_error_set(err, GRID_ECORRUPT, "it is not an object");
-    }
-    return 0;
 }
 
 int node_record_read(struct span text, struct grid_node *ret, struct grid_error *err)
 {
     cJSON *object = NULL;
-    int rc = parse(text, &object, err);
+    int rc = member_parse(text, &object, err);
     if (rc < 0)
         return rc;
     rc = read_node(object, ret, err);
@@ -135,19 +96,28 @@ int node_record_read(struct span text, struct grid_node *ret, struct grid_error 
     return rc;
 }
 
+static int read_policy(const cJSON *object, struct grid_policy *ret, struct grid_error *err)
+{
+    int rc = member_amounts(object, "quota", &ret->quota, err);
+    for (size_t i = 0; rc == 0 && i < POLICY_MEMBERS; i++) {
+        const struct policy_member *at = &policy_members[i];
+        void *field = (char *)ret + at->offset;
+        rc = at->truth ? member_flag(object, at->name, field, err)
+                       : member_seconds(object, at->name, field, err);
+        if (rc == 0 && !at->truth && *(int64_t *)field == (at->never ? 0 : GRID_NEVER))
+            rc = grid_error_set(err, GRID_ECORRUPT, "'%s' is no duration", at->name);
+    }
+    return rc;
+}
+
 int policy_record_read(struct span text, struct grid_policy *ret, struct grid_error *err)
 {
     cJSON *object = NULL;
     *ret = GRID_POLICY_DEFAULT;
-    int rc = text.length ? parse(text, &object, err) : 0;
+    int rc = text.length ? member_parse(text, &object, err) : 0;
     if (rc < 0 || !object)
         return rc;
-    ret->enabled = !is_a(cJSON_False, member(object, "enabled"));
-    ret->default_duration_us = read_seconds(object, "default_duration", ret->default_duration_us);
-    ret->max_duration_us = read_seconds(object, "max_duration", ret->max_duration_us);
-    ret->protected_us = read_seconds(object, "protected_time", ret->protected_us);
-    ret->grace_us = read_seconds(object, "preempt_grace", ret->grace_us);
-    rc = read_amounts(object, "quota", &ret->quota, err);
+    rc = read_policy(object, ret, err);
     cJSON_Delete(object);
     return rc;
 }
@@ -170,7 +140,8 @@ static int find_member(void *context, struct span key, struct span value, struct
 struct span node_record_subject(struct span event, const char *name)
 {
     struct wanted wanted = {.name = name};
-    (void)json_object(event, find_member, &wanted, NULL);
+    if (event.length && *event.at == '{')
+        (void)json_object(event, find_member, &wanted, NULL);
     return wanted.found;
 }
 
@@ -178,130 +149,100 @@ struct span node_record_subject(struct span event, const char *name)
 
 void node_record_amounts(struct json *json, const struct grid_amounts *amounts)
 {
+    member_print_amounts(json, NULL, amounts);
+}
+
+static void print_role(struct json *json, const char *key, const void *role)
+{
+    member_print_text(json, key, grid_role_name(*(const enum grid_role *)role));
+}
+
+static void print_capacity(struct json *json, const char *key, const void *amounts)
+{
+    member_print_amounts(json, key, amounts);
+}
+
+static void print_tags(struct json *json, const char *key, const void *record)
+{
+    const struct grid_node *node = record;
+    if (node->tag_count == 0)
+        return;
+    json_key(json, key);
+    json_open(json, '[');
+    for (size_t i = 0; i < node->tag_count; i++)
+        json_string(json, node->tags[i]);
+    json_close(json, ']');
+}
+
+static void print_labels(struct json *json, const char *key, const void *record)
+{
+    const struct grid_node *node = record;
+    if (node->label_count == 0)
+        return;
+    json_key(json, key);
     json_open(json, '{');
-    for (size_t i = 0; i < amounts->count; i++) {
-        json_key(json, amounts->at[i].resource);
-        json_float(json, grid_amount_number(amounts->at[i].resource, amounts->at[i].amount_u));
-    }
+    for (size_t i = 0; i < node->label_count; i++)
+        json_put_text(json, node->labels[i].key, node->labels[i].value);
     json_close(json, '}');
 }
 
-static void print_amounts(struct json *json, const char *key, const struct grid_amounts *amounts)
+static void print_hold(struct json *json, const char *key, const void *record)
 {
-    if (amounts->count == 0)
+    const struct grid_node *node = record;
+    if (!node->held)
         return;
     json_key(json, key);
-    node_record_amounts(json, amounts);
+    json_open(json, '{');
+    member_print_time(json, "until", node->hold_until_us);
+    member_print_text(json, "reason", node->hold_reason);
+    json_close(json, '}');
 }
 
-static void print_text(struct json *json, const char *key, const char *text)
-{
-    if (!text[0])
-        return;
-    json_key(json, key);
-    json_string(json, text);
-}
-
-static void print_time(struct json *json, const char *key, int64_t time_us)
-{
-    char text[GRID_TIME_SIZE];
-    json_key(json, key);
-    json_string_or_null(json, time_us == GRID_NEVER ? NULL : grid_time_format(time_us, text));
-}
-
-static void print_seconds(struct json *json, const char *key, int64_t duration_us)
-{
-    json_key(json, key);
-    if (duration_us == GRID_NEVER)
-        json_null(json);
-    else
-        json_float(json, (double)duration_us / 1e6);
-}
-
-static void print_lists(struct json *json, const struct grid_node *node)
-{
-    if (node->tag_count > 0) {
-        json_key(json, "tags");
-        json_open(json, '[');
-        for (size_t i = 0; i < node->tag_count; i++)
-            json_string(json, node->tags[i]);
-        json_close(json, ']');
-    }
-    if (node->label_count > 0) {
-        json_key(json, "labels");
-        json_open(json, '{');
-        for (size_t i = 0; i < node->label_count; i++) {
-            json_key(json, node->labels[i].key);
-            json_string(json, node->labels[i].value);
-        }
-        json_close(json, '}');
-    }
-}
-
-/* The members of ours, and where they stand: what is none of them is somebody else's. */
-static const char *const node_members[] = {
-    "node_id", "address", "role", "capacity", "keep", "lend", "borrow", "can_share", "tags",
-    "labels", "hold", "owner", "first_seen", "last_seen", "stale_after",
+#define AT(field) offsetof(struct grid_node, field)
+static const struct member node_members[] = {
+    {"node_id", AT(node_id), member_text_of},
+    {"address", AT(address), member_text_of},
+    {"role", AT(role), print_role},
+    {"capacity", AT(capacity), print_capacity},
+    {"keep", AT(keep), member_amounts_of},
+    {"lend", AT(lend), member_amounts_of},
+    {"borrow", AT(borrow), member_amounts_of},
+    {"can_share", AT(can_share), member_flag_of},
+    {"tags", 0, print_tags},
+    {"labels", 0, print_labels},
+    {"hold", 0, print_hold},
+    {"owner", AT(owner), member_text_of},
+    {"first_seen", AT(first_seen_us), member_time_of},
+    {"last_seen", AT(last_seen_us), member_time_of},
+    {"stale_after", AT(stale_after_us), member_some_seconds_of},
 };
+#undef AT
 
 void node_record_members(struct json *json, const struct grid_node *node)
 {
-    json_key(json, "node_id");
-    json_string(json, node->node_id);
-    print_text(json, "address", node->address);
-    print_text(json, "role", grid_role_name(node->role));
-    json_key(json, "capacity");
-    node_record_amounts(json, &node->capacity);
-    print_amounts(json, "keep", &node->keep);
-    print_amounts(json, "lend", &node->lend);
-    print_amounts(json, "borrow", &node->borrow);
-    json_key(json, "can_share");
-    json_bool(json, node->can_share);
-    print_lists(json, node);
-    if (node->held) {
-        json_key(json, "hold");
-        json_open(json, '{');
-        print_time(json, "until", node->hold_until_us);
-        print_text(json, "reason", node->hold_reason);
-        json_close(json, '}');
-    }
-    print_text(json, "owner", node->owner);
-    print_time(json, "first_seen", node->first_seen_us);
-    print_time(json, "last_seen", node->last_seen_us);
-    if (node->stale_after_us > 0)
-        print_seconds(json, "stale_after", node->stale_after_us);
-}
-
-static int keep_unknown(void *context, struct span key, struct span value, struct grid_error *err)
-{
-    (void)err;
-    struct json *json = context;
-    for (size_t i = 0; i < countof(node_members); i++)
-        if (json_is(key, node_members[i]))
-            return 0;
-    json_key_raw(json, key);
-    json_reprint(json, value);
-    return 0;
+    member_print_all(json, node, node_members, countof(node_members));
 }
 
 void node_record_write(struct json *json, struct span old, const struct grid_node *node)
 {
-    json_open(json, '{');
-    node_record_members(json, node);
-    if (old.length)
-        (void)json_object(old, keep_unknown, json, NULL);
-    json_close(json, '}');
+    struct grid_node was;
+    int rc = old.length ? node_record_read(old, &was, NULL) : 0;
+    member_write(json, rc, old, &was, node, node_members, countof(node_members));
+}
+
+void policy_record_rewrite(struct json *json, struct span old, const struct grid_policy *policy)
+{
+    struct grid_policy was;
+    struct member members[POLICY_MEMBERS + 1] = {
+        [POLICY_MEMBERS] = {"quota", offsetof(struct grid_policy, quota), member_amounts_of}};
+    for (size_t i = 0; i < POLICY_MEMBERS; i++)
+        members[i] = (struct member){policy_members[i].name, policy_members[i].offset,
+                                     policy_members[i].truth ? member_flag_of : member_seconds_of};
+    int rc = policy_record_read(old, &was, NULL);
+    member_write(json, rc, old, &was, policy, members, countof(members));
 }
 
 void policy_record_write(struct json *json, const struct grid_policy *policy)
 {
-    json_open(json, '{');
-    json_key(json, "enabled");
-    json_bool(json, policy->enabled);
-    print_seconds(json, "default_duration", policy->default_duration_us);
-    print_seconds(json, "max_duration", policy->max_duration_us);
-    print_seconds(json, "protected_time", policy->protected_us);
-    print_seconds(json, "preempt_grace", policy->grace_us);
-    print_amounts(json, "quota", &policy->quota);
-    json_close(json, '}');
+    policy_record_rewrite(json, (struct span){0}, policy);
 }

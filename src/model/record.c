@@ -1,8 +1,8 @@
 /* Reading records and events: strictly and with every tolerance, or fast in our own layout. */
+#include "model/member.h"
 #include "model/node_record.h"
 #include "model/record_table.h"
 
-#include <cjson/cJSON.h>
 #include <string.h>
 
 #define LEAD(key) ",\n      \"" key "\": "
@@ -35,6 +35,10 @@ const struct record_member record_boost_members[RECORD_MEMBERS] = {
     BOOST(requested, RECORD_TEXT, false),
     BOOST_AT("starts_at", starts_us, RECORD_START),
     BOOST(devices, RECORD_DEVICES, false),
+    BOOST_AT("renews_until", renews_until_us, RECORD_UNTIL),
+    BOOST(started, RECORD_MARK, false),
+    BOOST(warned, RECORD_MARK, false),
+    BOOST(preempted_by, RECORD_TEXT, false),
 };
 
 const struct record_member record_event_members[RECORD_EVENT_MEMBERS] = {
@@ -64,8 +68,12 @@ void record_reset(const struct record_member *member, void *object)
         *(enum grid_priority *)field = GRID_NORMAL;
         break;
     case RECORD_TOKEN:
+    case RECORD_UNTIL:
     case RECORD_DEVICES:
         *(int64_t *)field = 0;
+        break;
+    case RECORD_MARK:
+        *(bool *)field = false;
         break;
     default:
         *(char *)field = '\0';
@@ -79,11 +87,7 @@ static int unsound(struct grid_error *err, const struct record_member *member, c
     return grid_error_set(err, GRID_ECORRUPT, "'%s' %s", member->name, why);
 }
 
-/*
- * The text of a string, cut to fit. Returns 0; 1 when it was cut; 2 when the value is missing, no
- * string, or one that no C string can hold; ENOMEM.
- */
-static int read_text(struct span value, char *to, size_t size, struct grid_error *err)
+int record_text(struct span value, char *to, size_t size, struct grid_error *err)
 {
     to[0] = '\0';
     if (!value.at || *value.at != '"' || json_has_odd_escape(value))
@@ -109,7 +113,7 @@ static int read_text(struct span value, char *to, size_t size, struct grid_error
 static int read_name(const struct record_member *member, struct span value, char *to, size_t size,
                      struct grid_error *err)
 {
-    int rc = read_text(value, to, size, err);
+    int rc = record_text(value, to, size, err);
     if (rc == 2)
         return unsound(err, member, *value.at == '"' ? "holds what no text can" : "is no text");
     if (rc == 1)
@@ -147,12 +151,17 @@ static int read_amount(const struct record_member *member, struct span value,
     return 0;
 }
 
+/* null is no end where that is meant. */
 static int read_time(const struct record_member *member, struct span value, int64_t *to,
                      bool *ret_naive, struct grid_error *err)
 {
     char text[GRID_TIME_SIZE];
     bool naive = false;
-    int rc = read_text(value, text, sizeof(text), err);
+    if (*value.at == 'n' && (member->kind == RECORD_END || member->kind == RECORD_UNTIL)) {
+        *to = GRID_NEVER;
+        return 0;
+    }
+    int rc = record_text(value, text, sizeof(text), err);
     if (rc < 0)
         return rc;
     if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, NULL) < 0)
@@ -176,7 +185,7 @@ static int read_event(const struct record_member *member, struct span value,
 static int read_priority(struct span value, enum grid_priority *to, struct grid_error *err)
 {
     char text[16];
-    int rc = read_text(value, text, sizeof(text), err);
+    int rc = record_text(value, text, sizeof(text), err);
     if (rc == 0)
         grid_priority_parse(text, to, NULL);
     return rc < 0 ? rc : 0;
@@ -189,15 +198,21 @@ static int read_flag(const struct record_member *member, struct span value, bool
     return *to || *value.at == 'f' ? 0 : unsound(err, member, "is neither true nor false");
 }
 
+static int read_any(struct span text, struct grid_boost *ret, bool *ret_naive,
+                    struct grid_error *err);
+
 static int read_boost(struct span value, struct grid_event *event, struct grid_error *err)
 {
     struct grid_boost *boost = &event->boost;
     if (*value.at == 'n')
         return 0;
-    if (record_read(value, boost, NULL, err) < 0)
-        return grid_error_wrap(err, "'boost'");
+    int rc = read_any(value, boost, NULL, err);
+    if (rc < 0) {
+        grid_error_wrap(err, "'boost'");
+        return rc;
+    }
     event->has_boost = true;
-    boost->ended = grid_event_ends(event->event);
+    boost->ended = grid_event_ending(event);
     boost->ended_us = boost->ended == GRID_ACTIVE ? 0 : event->at_us;
     return 0;
 }
@@ -219,7 +234,7 @@ static int read_member(const struct record_member *member, struct span value, vo
         record_reset(member, object);
     else if (!value.at)
         return unsound(err, member, "is missing");
-    if (!value.at || (member->kind == RECORD_END && *value.at == 'n'))
+    if (!value.at)
         return 0;
     switch (member->kind) {
     case RECORD_NAME:
@@ -235,13 +250,17 @@ static int read_member(const struct record_member *member, struct span value, vo
     case RECORD_TIME:
     case RECORD_END:
     case RECORD_START:
+    case RECORD_UNTIL:
         return read_time(member, value, field, ret_naive, err);
     case RECORD_FLAG:
         return read_flag(member, value, field, err);
+    case RECORD_MARK:
+        *(bool *)field = *value.at == 't';
+        return 0;
     case RECORD_PRIORITY:
         return read_priority(value, field, err);
     case RECORD_TEXT: {
-        int rc = read_text(value, field, member->size, err);
+        int rc = record_text(value, field, member->size, err);
         return rc < 0 ? rc : 0;
     }
     case RECORD_DEVICES:
@@ -254,18 +273,9 @@ static int read_member(const struct record_member *member, struct span value, vo
     }
 }
 
-static bool key_is(struct span key, const char *name)
-{
-    char text[32];
-    if (!memchr(key.at, '\\', key.length))
-        return json_is(key, name);
-    struct span quoted = {key.at - 1, key.length + 2};
-    return read_text(quoted, text, sizeof(text), NULL) == 0 && strcmp(text, name) == 0;
-}
-
 int record_find(const struct record_member *members, int count, struct span key)
 {
-    while (--count >= 0 && !key_is(key, members[count].name))
+    while (--count >= 0 && !member_key_is(key, members[count].name))
         ;
     return count;
 }
@@ -313,13 +323,24 @@ int record_parse(struct span text, struct grid_boost *ret, bool *ret_naive,
     return read_object(text, JSON_DEPTH_MAX - 3, &found, ret, ret_naive, err);
 }
 
-int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
-                struct grid_error *err)
+static int read_any(struct span text, struct grid_boost *ret, bool *ret_naive,
+                    struct grid_error *err)
 {
     const char *end = text.at + text.length;
     if (ret_naive)
         *ret_naive = false;
     return record_scan(text.at, end, ret) == end ? 0 : record_parse(text, ret, ret_naive, err);
+}
+
+/* A reservation that ends before it starts would hold a place for nothing. An event may tell of
+ * one. */
+int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
+                struct grid_error *err)
+{
+    int rc = read_any(text, ret, ret_naive, err);
+    if (rc == 0 && ret->starts_us != ret->allocated_us && ret->starts_us >= ret->expires_us)
+        return grid_error_set(err, GRID_ECORRUPT, "'starts_at' is not before 'expires_at'");
+    return rc;
 }
 
 int record_event_read(struct span text, struct grid_event *ret, struct grid_error *err)
@@ -329,8 +350,9 @@ int record_event_read(struct span text, struct grid_event *ret, struct grid_erro
     ret->node_id[0] = '\0';
     if (rc < 0 || (ret->event != GRID_EVENT_NODE_SET && ret->event != GRID_EVENT_NODE_REMOVED))
         return rc;
-    struct grid_node node;
-    if (node_record_read(node_record_subject(text, "node"), &node, NULL) == 0)
-        text_copy(ret->node_id, sizeof(ret->node_id), node.node_id);
-    return 0;
+    struct span name = node_record_subject(node_record_subject(text, "node"), "node_id");
+    rc = record_text(name, ret->node_id, sizeof(ret->node_id), err);
+    if (rc > 0)
+        ret->node_id[0] = '\0';
+    return rc < 0 ? rc : 0;
 }

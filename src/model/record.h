@@ -24,6 +24,10 @@ int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
  */
 const char *record_scan(const char *at, const char *end, struct grid_boost *ret);
 
+/* The text of a string's value, cut to fit. Returns 0; 1 when it was cut; 2 when the value is
+ * missing (at NULL), no string, or one that no C string can hold; ENOMEM. */
+int record_text(struct span value, char *to, size_t size, struct grid_error *err);
+
 /* The slow path alone; for record_read and its test. */
 int record_parse(struct span text, struct grid_boost *ret, bool *ret_naive,
                  struct grid_error *err);
@@ -47,15 +51,15 @@ void record_rewrite(struct json *json, struct span old, const struct grid_boost 
  */
 void record_show(struct json *json, const struct grid_boost *boost, int64_t now_us);
 
-/* Prints an event. `subject` is the text of its boost, node or policy where a store has it (members
- * that we do not know included); {NULL, 0}: event->boost is printed, if there is one. */
+/* Prints an event. `subject` is the text of its boost, node, policy or ticket where a store has it
+ * (members that we do not know included); {NULL, 0}: event->boost is printed, if there is one. */
 void record_event_write(struct json *json, const struct grid_event *event, struct span subject);
 
 /* Prints an event for users (-o json): the same, its boost with record_show at the event's time. */
 void record_event_show(struct json *json, const struct grid_event *event);
 
 /* Reads an event, a valid or invalid JSON text. Its boost gets `ended` and `ended_us` from the
- * event. An event of an unknown kind, or without one: ECORRUPT. */
+ * event (grid_event_ending). An event of an unknown kind, or without one: ECORRUPT. */
 int record_event_read(struct span text, struct grid_event *ret, struct grid_error *err);
 
 #endif

@@ -100,17 +100,20 @@ static const char *scan_member(const struct record_member *member, const char *a
         return scan_resource(at, end, field);
     case RECORD_AMOUNT:
         return scan_amount(at, end, boost);
-    case RECORD_END:
     case RECORD_TEXT:
         if (begins(at, end, "null", 4))
-            return record_reset(member, boost), at + 4;
-        if (member->kind == RECORD_TEXT)
-            return scan_text(at, end, field, member->size);
+            return *(char *)field = '\0', at + 4;
+        return scan_text(at, end, field, member->size);
+    case RECORD_END:
+    case RECORD_UNTIL:
+        if (begins(at, end, "null", 4))
+            return *(int64_t *)field = GRID_NEVER, at + 4;
         return scan_time(at, end, field);
     case RECORD_TIME:
     case RECORD_START:
         return scan_time(at, end, field);
     case RECORD_FLAG:
+    case RECORD_MARK:
         return scan_flag(at, end, field);
     case RECORD_PRIORITY:
         return scan_priority(at, end, field);

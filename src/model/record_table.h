@@ -14,7 +14,9 @@ enum record_kind {
     RECORD_TIME,
     RECORD_END,      /* time; null or missing is GRID_NEVER */
     RECORD_START,    /* time; missing is the boost's allocated_us */
+    RECORD_UNTIL,    /* time; null is GRID_NEVER, missing is 0: of no lease */
     RECORD_FLAG,     /* missing is true */
+    RECORD_MARK,     /* true; missing, or anything else, is false */
     RECORD_PRIORITY, /* what is none of ours is normal */
     RECORD_TEXT,     /* "" is null; cut where it is too long, what is no text is "" */
     RECORD_TOKEN,    /* whole number; missing is 0 */
@@ -31,7 +33,7 @@ struct record_member {
     unsigned short offset, size; /* in the struct */
 };
 
-#define RECORD_MEMBERS 19      /* of a boost; */
+#define RECORD_MEMBERS 23      /* of a boost; */
 #define RECORD_ORIGINAL 9      /* the first of them the Python original's own, always written */
 #define RECORD_EVENT_MEMBERS 7 /* of an event, `boost` the last */
 extern const struct record_member record_boost_members[RECORD_MEMBERS];

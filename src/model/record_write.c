@@ -1,6 +1,7 @@
 /* Printing boosts and events: new, over the text they were read from, and for users. */
 #include "model/record_table.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Has the member, in both, the same value? */
@@ -57,12 +58,14 @@ static void print_member(struct json *json, const struct record_member *member, 
     case RECORD_TIME:
     case RECORD_END:
     case RECORD_START:
+    case RECORD_UNTIL:
         print_time(json, *(const int64_t *)field);
         break;
     case RECORD_PRIORITY:
         json_string(json, grid_priority_name(*(const enum grid_priority *)field));
         break;
     case RECORD_FLAG:
+    case RECORD_MARK:
         json_bool(json, *(const bool *)field);
         break;
     case RECORD_REVISION:
@@ -124,7 +127,10 @@ void record_rewrite(struct json *json, struct span old, const struct grid_boost 
 {
     struct grid_boost was;
     struct rewriting rewriting = {.json = json, .was = &was, .now = boost};
-    if (old.length == 0 || record_read(old, &was, NULL, NULL) < 0) {
+    int rc = old.length ? record_read(old, &was, NULL, NULL) : 1;
+    if (rc == GRID_ENOMEM)
+        json->out->error = ENOMEM;
+    if (rc != 0) {
         record_write(json, boost);
         return;
     }
@@ -141,7 +147,7 @@ static int64_t ended_at(const struct grid_boost *boost, enum grid_boost_state st
 {
     if (boost->ended != GRID_ACTIVE)
         return boost->ended_us;
-    return state == GRID_EXPIRED ? boost->expires_us : 0;
+    return state == GRID_EXPIRED || state == GRID_PREEMPTED ? boost->expires_us : 0;
 }
 
 void record_show(struct json *json, const struct grid_boost *boost, int64_t now_us)
@@ -167,9 +173,19 @@ void record_show(struct json *json, const struct grid_boost *boost, int64_t now_
     json_close(json, '}');
 }
 
+/* Under which name it has the text of what it is about; NULL: there is only the boost. */
+static const char *subject_name(const struct grid_event *event)
+{
+    if (event->has_boost)
+        return event->event == GRID_EVENT_QUEUED || event->event == GRID_EVENT_WITHDRAWN
+                   ? "ticket" : NULL;
+    return event->node_id[0] ? "node" : "policy";
+}
+
 static void print_event(struct json *json, const struct grid_event *event, struct span subject,
                         bool for_users)
 {
+    const char *name = subject_name(event);
     json_open(json, '{');
     for (int i = 0; i < RECORD_EVENT_MEMBERS - 1; i++)
         print_member(json, &record_event_members[i], event);
@@ -178,12 +194,12 @@ static void print_event(struct json *json, const struct grid_event *event, struc
         json_null(json);
     else if (for_users)
         record_show(json, &event->boost, event->at_us);
-    else if (subject.length > 0)
+    else if (subject.length > 0 && !name)
         json_reprint(json, subject);
     else
         record_write(json, &event->boost);
-    if (!event->has_boost && subject.length > 0) {
-        json_key(json, event->node_id[0] ? "node" : "policy");
+    if (name && subject.length > 0) {
+        json_key(json, name);
         json_reprint(json, subject);
     } else if (event->node_id[0]) {
         json_key(json, "node_id");

@@ -15,7 +15,7 @@ static const struct {
 } boost_texts[] = {
     TEXT(boost_id), TEXT(source_node), TEXT(target_node), TEXT(resource_type),
     TEXT(ray_placement_group), TEXT(owner), TEXT(host), TEXT(reason), TEXT(group_id),
-    TEXT(request_id), TEXT(requested),
+    TEXT(request_id), TEXT(requested), TEXT(preempted_by),
 };
 #define NUMBERS_SIZE offsetof(struct grid_boost, boost_id)
 
@@ -40,64 +40,89 @@ static const char *unpack(const char *at, struct grid_boost *ret)
     return at;
 }
 
-static uint32_t hash_of(const char *text)
+/* The others are kept as they are. */
+static const struct {
+    size_t size, id;
+} kinds[] = {
+    [GRID_NODE] = {sizeof(struct grid_node), offsetof(struct grid_node, node_id)},
+    [GRID_POLICY] = {sizeof(struct grid_policy), 0},
+    [GRID_TICKET] = {sizeof(struct grid_ticket), offsetof(struct grid_ticket, ticket_id)},
+};
+
+static const char *record_id(enum grid_subject subject, const void *record)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return hash;
+    return subject == GRID_POLICY ? "" : (const char *)record + kinds[subject].id;
 }
 
-/* The id stands in the first packed boost, behind its numbers. */
-static const char *id_of(const struct grid_changes *changes, size_t index)
+/* --- by subject and id ---------------------------------------------------------------------- */
+
+struct key {
+    enum grid_subject subject;
+    uint32_t hash;
+    const char *id;
+};
+
+static struct key key_of(enum grid_subject subject, const char *id)
 {
-    return changes->texts.data + changes->entries[index].at + NUMBERS_SIZE;
+    return (struct key){subject, slots_hash(id) + subject, id};
 }
 
-/* The slot of this id: its latest change, or the free slot where it belongs. */
-static uint32_t *slot_of(const struct grid_changes *changes, const char *id, uint32_t hash)
+/* A boost's id stands in the first that is packed, behind its numbers. */
+static const char *id_of(const struct grid_changes *changes, const struct change_entry *entry)
 {
-    for (size_t i = hash;; i++) {
-        uint32_t *slot = &changes->slots[i & (changes->slot_count - 1)];
-        if (*slot == 0)
-            return slot;
-        if (changes->entries[*slot - 1].hash == hash && strcmp(id_of(changes, *slot - 1), id) == 0)
-            return slot;
-    }
+    return entry->subject == GRID_BOOST ? changes->texts.data + entry->at + NUMBERS_SIZE
+                                        : record_id(entry->subject, entry->record);
 }
 
-/* Room for one more, and slots at most half full. */
+static bool is_about(const void *owner, uint32_t number, const void *key)
+{
+    const struct grid_changes *changes = owner;
+    const struct change_entry *entry = &changes->entries[number];
+    const struct key *wanted = key;
+    return entry->hash == wanted->hash && entry->subject == wanted->subject
+           && strcmp(id_of(changes, entry), wanted->id) == 0;
+}
+
+/* Its latest change, or the free slot where it belongs. */
+static uint32_t *slot_of(const struct grid_changes *changes, const struct key *key)
+{
+    return slots_find(&changes->slots, key->hash, is_about, changes, key);
+}
+
+static uint32_t *entry_slot(const struct grid_changes *changes, const struct change_entry *entry)
+{
+    struct key key = {entry->subject, entry->hash, id_of(changes, entry)};
+    return slot_of(changes, &key);
+}
+
 static int grow(struct grid_changes *changes)
 {
-    if (changes->count < changes->capacity)
-        return 0;
-    size_t capacity = changes->capacity ? 2 * changes->capacity : 8;
-    struct change_entry *entries = realloc(changes->entries, capacity * sizeof(*entries));
-    if (!entries)
+    if (array_reserve(&changes->entries, &changes->capacity, changes->count + 1,
+                      sizeof(*changes->entries)) != 0)
         return GRID_ENOMEM;
-    changes->entries = entries;
-    uint32_t *slots = calloc(2 * capacity, sizeof(*slots));
-    if (!slots)
-        return GRID_ENOMEM;
-    free(changes->slots);
-    changes->slots = slots;
-    changes->slot_count = 2 * capacity;
-    changes->capacity = capacity;
-    for (size_t i = 0; i < changes->count; i++)
-        if (changes->entries[i].subject == GRID_BOOST)
-            *slot_of(changes, id_of(changes, i), changes->entries[i].hash) = (uint32_t)i + 1;
-    return 0;
+    int rc = slots_reserve(&changes->slots, changes->capacity);
+    for (size_t i = 0; rc == 1 && i < changes->count; i++)
+        *entry_slot(changes, &changes->entries[i]) = (uint32_t)i + 1;
+    return rc < 0 ? rc : 0;
 }
 
 /* Appends the entry, its reason behind what was packed for it. */
-static int append(struct grid_changes *changes, const struct change_entry *entry,
+static int append(struct grid_changes *changes, struct change_entry entry, const char *id,
                   const char *reason, struct grid_error *err)
 {
+    struct key key = key_of(entry.subject, id);
     buffer_add(&changes->texts, reason ? reason : "", reason ? strlen(reason) + 1 : 1);
     if (changes->texts.error || grow(changes) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory for the changes");
-    changes->entries[changes->count++] = *entry;
-    changes->events += entry->event != GRID_EVENT_QUIET;
+    uint32_t *slot = slot_of(changes, &key);
+    entry.hash = key.hash;
+    entry.before = *slot;
+    if (entry.before)
+        changes->entries[entry.before - 1].superseded = true;
+    changes->entries[changes->count++] = entry;
+    *slot = (uint32_t)changes->count;
+    changes->about[entry.subject]++;
+    changes->events += entry.event != GRID_EVENT_QUIET;
     return 0;
 }
 
@@ -105,108 +130,82 @@ int changes_put(struct grid_changes *changes, const struct grid_boost *was,
                 const struct grid_boost *now, enum grid_event_kind event, int64_t at_us,
                 const char *reason, struct grid_error *err)
 {
-    const char *id = was ? was->boost_id : now->boost_id;
     struct change_entry entry = {.at = changes->texts.length, .at_us = at_us, .event = event,
                                  .subject = GRID_BOOST, .has_was = was != NULL,
-                                 .has_now = now != NULL, .hash = hash_of(id)};
+                                 .has_now = now != NULL};
     if (was)
         pack(&changes->texts, was);
     if (now)
         pack(&changes->texts, now);
-    int rc = append(changes, &entry, reason, err);
-    if (rc < 0)
-        return rc;
-    uint32_t *slot = slot_of(changes, id, entry.hash);
-    if (*slot)
-        changes->entries[*slot - 1].superseded = true;
-    *slot = (uint32_t)changes->count;
-    return 0;
+    return append(changes, entry, was ? was->boost_id : now->boost_id, reason, err);
 }
 
-/* Nodes are few: the latest change of one is looked for from the end. */
-static struct change_entry *node_entry(const struct grid_changes *changes, const char *node_id)
-{
-    for (size_t i = changes->count; i-- > 0;) {
-        struct change_entry *entry = &changes->entries[i];
-        if (entry->subject == GRID_NODE &&
-            strcmp(changes->nodes[entry->node]->node_id, node_id) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-int changes_put_node(struct grid_changes *changes, const struct grid_node *node, bool removed,
-                     enum grid_event_kind event, const char *reason, struct grid_error *err)
-{
-    struct change_entry *before = node_entry(changes, node->node_id);
-    struct grid_node *copy = malloc(sizeof(*copy));
-    if (!copy || array_reserve(&changes->nodes, &changes->node_capacity, changes->node_count + 1,
-                               sizeof(*changes->nodes)) != 0) {
-        free(copy);
-        return grid_error_set(err, GRID_ENOMEM, "no memory for the changes");
-    }
-    *copy = *node;
-    changes->nodes[changes->node_count++] = copy;
-    if (before)
-        before->superseded = true;
-    struct change_entry entry = {.at = changes->texts.length, .node = changes->node_count - 1,
-                                 .at_us = changes->now_us, .event = event, .subject = GRID_NODE,
-                                 .has_now = !removed};
-    return append(changes, &entry, reason, err);
-}
-
-int changes_put_policy(struct grid_changes *changes, const struct grid_policy *policy,
-                       enum grid_event_kind event, const char *reason, struct grid_error *err)
+int changes_put_record(struct grid_changes *changes, enum grid_subject subject,
+                       const void *record, bool removed, enum grid_event_kind event,
+                       const char *reason, struct grid_error *err)
 {
     struct change_entry entry = {.at = changes->texts.length, .at_us = changes->now_us,
-                                 .event = event, .subject = GRID_POLICY,
-                                 .has_now = true};
-    changes->policy = *policy;
-    return append(changes, &entry, reason, err);
+                                 .event = event, .subject = subject, .has_now = !removed};
+    grid_auto_free void *copy = malloc(kinds[subject].size);
+    if (!copy)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the changes");
+    entry.record = memcpy(copy, record, kinds[subject].size);
+    int rc = append(changes, entry, record_id(subject, record), reason, err);
+    if (rc == 0)
+        copy = NULL;
+    return rc;
 }
 
-const struct grid_node *changes_node(const struct grid_changes *changes, const char *node_id,
-                                     bool *ret_removed)
+void changes_undo(struct grid_changes *changes, size_t count)
 {
-    const struct change_entry *entry = node_entry(changes, node_id);
-    *ret_removed = entry && !entry->has_now;
-    return entry ? changes->nodes[entry->node] : NULL;
-}
-
-bool changes_have(const struct grid_changes *changes, const char *boost_id)
-{
-    return changes->count > 0 && *slot_of(changes, boost_id, hash_of(boost_id)) != 0;
-}
-
-static void drop_nodes(struct grid_changes *changes)
-{
-    while (changes->node_count > 0)
-        free(changes->nodes[--changes->node_count]);
-}
-
-void changes_clear(struct grid_changes *changes)
-{
-    drop_nodes(changes);
-    changes->count = changes->events = 0;
-    changes->texts.length = 0;
-    if (changes->slots)
-        memset(changes->slots, 0, changes->slot_count * sizeof(*changes->slots));
+    while (changes->count > count) {
+        struct change_entry *entry = &changes->entries[changes->count - 1];
+        *entry_slot(changes, entry) = entry->before;
+        if (entry->before)
+            changes->entries[entry->before - 1].superseded = false;
+        changes->about[entry->subject]--;
+        changes->events -= entry->event != GRID_EVENT_QUIET;
+        changes->texts.length = entry->at;
+        free(entry->record);
+        changes->count--;
+    }
 }
 
 void changes_release(struct grid_changes *changes)
 {
-    drop_nodes(changes);
-    free(changes->nodes);
+    changes_undo(changes, 0);
     free(changes->entries);
-    free(changes->slots);
+    free(changes->slots.at);
     buffer_release(&changes->texts);
 }
 
+bool changes_have(const struct grid_changes *changes, enum grid_subject subject, const char *id)
+{
+    struct key key = key_of(subject, id);
+    return changes->count > 0 && *slot_of(changes, &key) != 0;
+}
+
+/* --- as drivers read it --------------------------------------------------------------------- */
+
+bool grid_changes_find(const struct grid_changes *changes, enum grid_subject subject,
+                       const char *id, struct grid_change *ret)
+{
+    struct key key = key_of(subject, id);
+    uint32_t slot = changes->count > 0 ? *slot_of(changes, &key) : 0;
+    if (slot)
+        grid_changes_get(changes, slot - 1, ret);
+    return slot != 0;
+}
+
 size_t grid_changes_count(const struct grid_changes *changes) { return changes->count; }
-bool grid_changes_nodes(const struct grid_changes *changes) { return changes->node_count > 0; }
 size_t grid_changes_events(const struct grid_changes *changes) { return changes->events; }
 int64_t grid_changes_revision(const struct grid_changes *changes) { return changes->revision; }
 int64_t grid_changes_now(const struct grid_changes *changes) { return changes->now_us; }
+
+size_t grid_changes_about(const struct grid_changes *changes, enum grid_subject subject)
+{
+    return changes->about[subject];
+}
 
 void grid_changes_get(const struct grid_changes *changes, size_t index, struct grid_change *ret)
 {
@@ -218,8 +217,9 @@ void grid_changes_get(const struct grid_changes *changes, size_t index, struct g
         at = unpack(at, &ret->now);
     ret->reason = at;
     ret->subject = (enum grid_subject)entry->subject;
-    ret->node = entry->subject == GRID_NODE ? changes->nodes[entry->node] : NULL;
-    ret->policy = entry->subject == GRID_POLICY ? &changes->policy : NULL;
+    ret->node = entry->subject == GRID_NODE ? entry->record : NULL;
+    ret->policy = entry->subject == GRID_POLICY ? entry->record : NULL;
+    ret->ticket = entry->subject == GRID_TICKET ? entry->record : NULL;
     ret->event = (enum grid_event_kind)entry->event;
     ret->at_us = entry->at_us;
     ret->has_was = entry->has_was;
@@ -236,16 +236,17 @@ bool grid_changes_event(const struct grid_changes *changes, size_t index, struct
     ret->revision = changes->revision;
     ret->at_us = change.at_us;
     ret->event = change.event;
-    ret->has_boost = change.subject == GRID_BOOST;
+    ret->has_boost = change.subject == GRID_BOOST || change.ticket;
     ret->boost_id[0] = '\0';
     text_copy(ret->node_id, sizeof(ret->node_id), change.node ? change.node->node_id : "");
-    if (ret->has_boost) {
+    if (change.ticket)
+        grid_ticket_boost(change.ticket, &ret->boost);
+    else if (ret->has_boost)
         ret->boost = change.has_now ? change.now : change.was;
+    if (ret->has_boost) {
         text_copy(ret->boost_id, sizeof(ret->boost_id), ret->boost.boost_id);
-    }
-    if (ret->has_boost && !change.has_now) {
-        ret->boost.ended = grid_event_ends(change.event);
-        ret->boost.ended_us = change.at_us;
+        ret->boost.ended = grid_event_ending(ret);
+        ret->boost.ended_us = ret->boost.ended == GRID_ACTIVE ? 0 : change.at_us;
     }
     text_copy(ret->actor, sizeof(ret->actor), changes->actor);
     text_copy(ret->reason, sizeof(ret->reason), change.reason);

@@ -1,4 +1,6 @@
 /* Looking after the file driver's ledger: what is there, what is wrong with it, mending it. */
+#include "model/node_record.h"
+#include "store/changes.h"
 #include "store/file.h"
 
 #include <stdarg.h>
@@ -9,8 +11,9 @@ struct checking {
     struct file_db *db;
     grid_finding_fn fn;
     void *context;
+    const char *what; /* a record is: "record", "node", "ticket" */
     int rc;        /* of a finding function that stopped the check */
-    bool damaged;
+    bool damaged, unsound; /* `unsound`: nodes or tickets are */
     struct grid_error *err;
 };
 
@@ -35,16 +38,26 @@ static void report(struct checking *check, enum grid_severity severity, const ch
 
 static void report_record(void *context, size_t index, const char *reason)
 {
+    const struct checking *check = context;
     char subject[64];
-    snprintf(subject, sizeof(subject), "record %zu", index);
+    snprintf(subject, sizeof(subject), "%s %zu", check->what, index);
     report(context, GRID_WARNING, subject, "%s", reason);
 }
 
-static void report_node(void *context, size_t index, const char *reason)
+static void check_list(struct checking *check, enum grid_subject subject, const char *what)
 {
-    char subject[64];
-    snprintf(subject, sizeof(subject), "node %zu", index);
-    report(context, GRID_WARNING, subject, "%s", reason);
+    check->what = what;
+    if (state_check_list(&check->db->state, subject, report_record, check) > 0)
+        check->unsound = true;
+}
+
+/* Nothing goes on with a policy that does not read: who could say what it forbids? */
+static void check_policy(struct checking *check)
+{
+    struct grid_policy policy;
+    struct grid_error why = {0};
+    if (policy_record_read(check->db->state.policy, &policy, &why) < 0)
+        report(check, GRID_DAMAGE, "policy", "%s", why.message);
 }
 
 /* file_load hands its note function a context of its own, so the text is read here. */
@@ -62,6 +75,7 @@ static int check_state(struct checking *check)
         return rc < 0 ? rc : 0;
     struct grid_error why = {0};
     report(check, GRID_FACT, "state", "%s/%s", db->dir, db->name);
+    check->what = "record";
     rc = state_read(&db->state, text, length, report_record, check, &why);
     if (rc == GRID_ENOMEM)
         return grid_error_set(check->err, rc, "%s", why.message);
@@ -71,8 +85,12 @@ static int check_state(struct checking *check)
     }
     report(check, GRID_FACT, "size", "%zu bytes", length);
     report(check, GRID_FACT, "revision", "%lld", (long long)db->state.revision);
-    report(check, GRID_FACT, "nodes", "%zu",
-           state_count_nodes(&db->state, report_node, check));
+    check_list(check, GRID_NODE, "node");
+    report(check, GRID_FACT, "nodes", "%zu", db->state.nodes.count);
+    check_list(check, GRID_TICKET, "ticket");
+    if (db->state.waiting.count)
+        report(check, GRID_FACT, "tickets", "%zu", db->state.waiting.count);
+    check_policy(check);
     report(check, GRID_FACT, "records", "%zu, %zu of them sound", db->state.count,
            db->state.sound);
     if (!db->state.has_revision)
@@ -159,10 +177,55 @@ static int salvage(struct checking *check, unsigned flags)
         rc = file_replace(db, &db->state, &commit, 0, check->err);
     if (rc < 0)
         return rc;
-    file_note_lock(db, commit.revision);
+    file_note_commit(db, &db->state, &commit);
     if (aside[0])
         report(check, GRID_FACT, "repaired", "the damaged bytes are kept in '%s'", aside);
     return 0;
+}
+
+/* The policy that was last, or, where a loss is accepted, the default one. */
+static int mend_policy(struct checking *check, unsigned flags, struct grid_changes *changes)
+{
+    struct file_db *db = check->db;
+    struct grid_policy policy = GRID_POLICY_DEFAULT;
+    if (policy_record_read(db->state.policy, &policy, check->err) == 0)
+        return 0;
+    int rc = recover_policy(db, &policy, check->err);
+    if (rc < 0)
+        return rc;
+    if (rc > 0 && !(flags & GRID_CHECK_ACCEPT_LOSS))
+        return grid_error_advise(check->err, GRID_ECORRUPT,
+                                 "'grid store repair --accept-loss' sets the default one",
+                                 "no earlier policy of '%s/%s' reads", db->dir, db->name);
+    if (rc > 0)
+        policy = GRID_POLICY_DEFAULT;
+    report(check, GRID_WARNING, "policy", rc > 0 ? "the default one is set"
+                                                 : "the last one that reads is set");
+    return changes_put_record(changes, GRID_POLICY, &policy, false, GRID_EVENT_POLICY_SET,
+                              "the one in the file did not read", check->err);
+}
+
+/* The file reads, but not everything in it. */
+static int mend(struct checking *check, unsigned flags)
+{
+    struct file_db *db = check->db;
+    struct grid_changes changes = {.texts = BUFFER_INIT, .actor = db->options->actor};
+    char aside[FILE_NAME_SIZE] = "";
+    int rc = file_find_revision(db, check->err);
+    rc = rc ?: history_settle(db, check->err);
+    changes.revision = db->revision + 1;
+    changes.now_us = file_later(clock_now_us(), db->state.timestamp_us);
+    rc = rc ?: mend_policy(check, flags, &changes);
+    db->state.drops_unsound = check->unsound && flags & GRID_CHECK_ACCEPT_LOSS;
+    if (rc == 0 && (changes.count > 0 || db->state.drops_unsound)) {
+        rc = recover_set_aside(db, aside, check->err);
+        rc = rc ?: file_commit(db, &changes, check->err);
+    }
+    if (rc == 0 && aside[0])
+        report(check, GRID_FACT, "repaired", "%sthe file as it was is kept in '%s'",
+               db->state.drops_unsound ? "unsound nodes and tickets are dropped; " : "", aside);
+    changes_release(&changes);
+    return rc;
 }
 
 static int repair_locked(struct checking *check, unsigned flags)
@@ -170,7 +233,7 @@ static int repair_locked(struct checking *check, unsigned flags)
     struct file_db *db = check->db;
     int rc = file_load_state(db, false, check->err); /* somebody else may have been here */
     if (rc != GRID_ECORRUPT)
-        return rc;
+        return rc ?: mend(check, flags);
     char why[sizeof(check->err->message)];
     text_copy(why, sizeof(why), check->err->message);
     rc = recover_state(db, why, check->err);
@@ -199,7 +262,8 @@ int file_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
         file_peek_note(opaque);
         rc = check_all(&check);
     }
-    if (rc == 0 && check.damaged && (flags & GRID_CHECK_REPAIR))
+    bool drops = check.unsound && (flags & GRID_CHECK_ACCEPT_LOSS);
+    if (rc == 0 && (check.damaged || drops) && (flags & GRID_CHECK_REPAIR))
         rc = repair(&check, flags);
     if (rc > 0) {
         report(&check, GRID_FACT, "state", "there is none yet: '%s' does not exist",

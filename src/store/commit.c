@@ -62,7 +62,8 @@ static int set_owner(const struct file_db *db, int fd)
 
 /* Step 5: 0 or an errno value; `name` may be left behind. */
 static int write_temporary(const struct file_db *db, const struct state *state,
-                           const struct state_commit *commit, const char *name)
+                           const struct state_commit *commit, const char *name,
+                           struct stat *ret_stat)
 {
     grid_auto_close int fd = create_temporary(db, name);
     if (fd < 0)
@@ -74,24 +75,20 @@ static int write_temporary(const struct file_db *db, const struct state *state,
         state_write(state, commit, &out);
         failed = buffer_flush(&out);
     }
-    if (!failed && fsync(fd) != 0)
+    if (!failed && (fsync(fd) != 0 || fstat(fd, ret_stat) != 0))
         failed = errno;
     if (close(steal_fd(fd)) != 0 && !failed)
         failed = errno;
     return failed;
 }
 
-/* 0 or an errno value; as durable as the original before it is given the name. */
-static int copy_file(const struct file_db *db, const char *name, const char *other)
+/* 0 or an errno value; as durable as a state before it is given the name. */
+static int write_copy(const struct file_db *db, const char *text, size_t length, const char *other)
 {
     char temporary[FILE_NAME_SIZE];
-    grid_auto_free char *text = NULL;
-    size_t length;
     const char *slash = strchr(other, '/'); /* into the same directory: it may be elsewhere */
     snprintf(temporary, sizeof(temporary), "%.*s.%s.tmp-copy",
              slash ? (int)(slash + 1 - other) : 0, other, db->name);
-    if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
-        return EIO;
     grid_auto_close int fd = openat(db->dirfd, temporary,
                                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                     file_mode(db));
@@ -104,6 +101,15 @@ static int copy_file(const struct file_db *db, const char *name, const char *oth
     if (failed)
         unlinkat(db->dirfd, temporary, 0);
     return failed;
+}
+
+static int copy_file(const struct file_db *db, const char *name, const char *other)
+{
+    grid_auto_free char *text = NULL;
+    size_t length;
+    if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
+        return EIO;
+    return write_copy(db, text, length, other);
 }
 
 int file_keep(const struct file_db *db, const char *name, const char *other)
@@ -127,20 +133,27 @@ int file_keep(const struct file_db *db, const char *name, const char *other)
     return errno;
 }
 
+/* What another program wrote lacks our members, so it is kept as we took it. */
+static int keep_state(const struct file_db *db, const char *name)
+{
+    return db->adopted ? write_copy(db, db->state.text, db->state.length, name)
+                       : file_keep(db, db->name, name);
+}
+
 static int keep_generation(const struct file_db *db, int64_t revision)
 {
     char name[FILE_NAME_SIZE];
     recover_generation_name(db, revision, name);
-    int failed = file_keep(db, db->name, name);
+    int failed = keep_state(db, name);
     if (failed != ENOENT)
         return failed;
     if (mkdirat(db->dirfd, FILE_GENERATIONS, db->shared ? 02770 : 0700) != 0 && errno != EEXIST)
         return errno;
     grid_auto_close int fd = openat(db->dirfd, FILE_GENERATIONS,
                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && geteuid() == 0)
+    if (fd >= 0)
         file_give(db, fd);
-    return file_keep(db, db->name, name);
+    return keep_state(db, name);
 }
 
 /*
@@ -158,9 +171,8 @@ static bool is_alone(const struct file_db *db)
         return false;
     if (fstatat(db->dirfd, db->name, &now, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT && !db->exists;
-    return db->exists && now.st_ino == db->stat.st_ino && now.st_size == db->stat.st_size &&
-           now.st_mtim.tv_sec == db->stat.st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == db->stat.st_mtim.tv_nsec;
+    struct file_look read = file_look(&db->stat);
+    return db->exists && file_looks(&read, &now);
 }
 
 /* Step 6. The temporary file is gone in every case but a rename whose outcome nobody knows. */
@@ -209,8 +221,9 @@ static bool grows(const struct grid_changes *changes)
     struct grid_change change;
     for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
-        if (change.subject == GRID_BOOST && change.has_now && !change.has_was
-            && !change.superseded)
+        if (change.event == GRID_EVENT_QUEUED
+            || (change.subject == GRID_BOOST && change.has_now && !change.has_was
+                && !change.superseded))
             return true;
     }
     return false;
@@ -221,28 +234,31 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
 {
     char name[FILE_NAME_SIZE];
     temporary_name(db, name);
-    int failed = write_temporary(db, state, commit, name);
+    struct stat written;
+    int failed = write_temporary(db, state, commit, name, &written);
     /* Requests leave one generation more than they must: it is the room that the next release on
      * this disk needs. */
     if (is_full(failed) && drop_generations(db, grows(commit->changes) ? 2 : 1))
-        failed = write_temporary(db, state, commit, name);
+        failed = write_temporary(db, state, commit, name, &written);
     if (failed) {
         unlinkat(db->dirfd, name, 0);
         return grid_error_errno(err, failed == ENOMEM ? GRID_ENOMEM : GRID_EIO, failed,
                                 "cannot write '%s/%s'", db->dir, db->name);
     }
-    failed = generation > 0 ? keep_generation(db, generation) : 0;
+    bool alone = is_alone(db); /* what is kept must be the state that was read */
+    failed = generation > 0 && alone ? keep_generation(db, generation) : 0;
     /* On a full disk the ledger goes on with the generations that there are. */
     if (failed && !is_full(failed)) {
         unlinkat(db->dirfd, name, 0);
         return grid_error_errno(err, GRID_EIO, failed, "cannot keep the old state in '%s/%s'",
                                 db->dir, FILE_GENERATIONS);
     }
-    if (!is_alone(db)) {
+    if (!alone || !is_alone(db)) {
         unlinkat(db->dirfd, name, 0);
         return grid_error_set(err, GRID_ECONFLICT, "'%s/%s' was changed by somebody else", db->dir,
                               db->name);
     }
+    db->seen = file_look(&written); /* if it fails, a watch only returns early */
     return rename_over(db, name, err);
 }
 
@@ -274,7 +290,7 @@ int file_commit(void *opaque, const struct grid_changes *changes, struct grid_er
     file_note(db, GRID_NOTE_VERBOSE, "wrote '%s/%s': revision %lld, %zu changes", db->dir,
               db->name, (long long)commit.revision, grid_changes_count(changes));
     history_hint(db, &commit);
-    file_note_lock(db, commit.revision);
+    file_note_commit(db, &db->state, &commit);
     if (keep)
         drop_generations(db, (size_t)db->options->keep_generations);
     return 0;

@@ -30,11 +30,13 @@ mode_t file_mode(const struct file_db *db) { return db->shared ? 0660 : 0600; }
 
 void file_give(const struct file_db *db, int fd)
 {
-    struct stat st;
-    if (db->shared)
-        (void)!fchmod(fd, 0660); /* whatever the umask */
-    if (geteuid() == 0 && fstat(db->dirfd, &st) == 0 && st.st_uid != 0)
-        (void)!fchown(fd, st.st_uid, st.st_gid);
+    struct stat st, there;
+    if (fstat(fd, &st) != 0)
+        return;
+    if (db->shared) /* whatever the umask */
+        (void)!fchmod(fd, S_ISDIR(st.st_mode) ? 02770 : 0660);
+    if (geteuid() == 0 && fstat(db->dirfd, &there) == 0 && there.st_uid != 0)
+        (void)!fchown(fd, there.st_uid, there.st_gid);
 }
 
 static int driver_open(const char *location, const struct grid_store_options *options,
@@ -47,7 +49,7 @@ static int driver_open(const char *location, const struct grid_store_options *op
     if (!db)
         return grid_error_set(err, GRID_ENOMEM, "cannot open the store: no memory");
     db->options = options;
-    db->dirfd = db->lock_fd = -1;
+    db->dirfd = db->lock_fd = db->watch_fd = -1;
     if (!text_copy(db->data_dir, sizeof(db->data_dir), location)) {
         free(db);
         return grid_error_errno(err, GRID_EIO, ENAMETOOLONG, "cannot use '%s'", location);
@@ -65,14 +67,16 @@ void file_end(void *opaque)
     db->lock_fd = db->dirfd = -1;
 }
 
-static void driver_close(void *db)
+static void driver_close(void *opaque)
 {
+    struct file_db *db = opaque;
     file_end(db);
+    file_close_pointer(&db->watch_fd);
     free(db);
 }
 
 /* Step 1, first part: where the state file proper is. */
-static int locate(struct file_db *db, struct grid_error *err)
+int file_locate(struct file_db *db, struct grid_error *err)
 {
     char path[PATH_MAX], real[PATH_MAX], copy[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s", db->data_dir, STATE_FILE);
@@ -104,9 +108,9 @@ static int open_directory(struct file_db *db, struct grid_error *err)
 
 int file_find(struct file_db *db, bool make, struct grid_error *err)
 {
-    db->noted = db->revision = 0;
-    db->exists = false;
-    int rc = locate(db, err);
+    db->noted = db->told = db->noted_nodes = db->revision = 0;
+    db->exists = db->adopted = false;
+    int rc = file_locate(db, err);
     /* Behind a link the directory must be there: it may be of a disk that is not mounted. */
     if (rc == 0 && make && !db->linked)
         rc = file_make_directory(db->dir, 0700, err);
@@ -132,6 +136,7 @@ static int remove_leftover(void *context, const char *name, struct grid_error *e
 
 struct noted {
     const struct file_db *db;
+    const char *what;
     size_t count;
 };
 
@@ -139,16 +144,8 @@ static void note_record(void *context, size_t index, const char *reason)
 {
     struct noted *noted = context;
     if (noted->count++ < NOTES_MOST)
-        file_note(noted->db, GRID_NOTE_WARNING, "record %zu of '%s': %s", index, noted->db->name,
-                  reason);
-}
-
-static void note_node(void *context, size_t index, const char *reason)
-{
-    struct noted *noted = context;
-    if (noted->count++ < NOTES_MOST)
-        file_note(noted->db, GRID_NOTE_WARNING, "node %zu of '%s': %s", index, noted->db->name,
-                  reason);
+        file_note(noted->db, GRID_NOTE_WARNING, "%s %zu of '%s': %s", noted->what, index,
+                  noted->db->name, reason);
 }
 
 int file_load(const struct file_db *db, const char *name, struct state *state,
@@ -156,13 +153,17 @@ int file_load(const struct file_db *db, const char *name, struct state *state,
 {
     char *text;
     size_t length;
-    struct noted noted = {db, 0};
+    struct noted noted = {db, "record", 0};
     int rc = file_read(db->dirfd, name, &text, &length, ret_stat, err);
     if (rc != 0)
         return rc;
     rc = state_read(state, text, length, note, &noted, err);
-    if (rc == 0 && note && state->nodes.length)
-        (void)state_count_nodes(state, note_node, &noted);
+    if (rc == 0 && note) {
+        noted.what = "node";
+        state_check_list(state, GRID_NODE, note, &noted);
+        noted.what = "ticket";
+        state_check_list(state, GRID_TICKET, note, &noted);
+    }
     if (noted.count > NOTES_MOST)
         file_note(db, GRID_NOTE_WARNING, "%zu more records of '%s' are not as they should be",
                   noted.count - NOTES_MOST, name);
@@ -206,13 +207,15 @@ int file_load_state(struct file_db *db, bool tell, struct grid_error *err)
     return 0;
 }
 
-/* Step 2. The usual case is that state and lock note agree, and costs nothing. */
-static int find_revision(struct file_db *db, struct grid_error *err)
+/* The usual case is that state and lock note agree, and costs nothing. */
+int file_find_revision(struct file_db *db, struct grid_error *err)
 {
     const struct state *state = &db->state;
     db->revision = state->revision;
     if (!db->exists || (state->has_revision && (state->revision == db->noted || db->lock_fd < 0)))
         return 0;
+    if (db->lock_fd < 0)
+        file_peek_note(db);
     int64_t known = file_highest_elsewhere(db);
     if (state->has_revision && state->revision < known) {
         int rc = file_load_state(db, false, err); /* a network file system serves stale names */
@@ -267,7 +270,7 @@ static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_err
     if (mode >= GRID_TIDY)
         rc = file_lock_ledger(db, mode == GRID_WRITE ? db->options->lock_timeout_us : 0, err);
     if (rc == 0 && mode >= GRID_TIDY) {
-        file_note_lock(db, db->noted);
+        file_note_lock(db);
         rc = file_each(db->dirfd, ".", remove_leftover, db, err);
     }
     if (rc == 0)
@@ -275,7 +278,7 @@ static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_err
     if (rc == GRID_ECORRUPT)
         rc = second_look(db, err);
     if (rc == 0)
-        rc = find_revision(db, err);
+        rc = file_find_revision(db, err);
     if (rc == 0)
         rc = history_settle(db, err);
     return rc;
@@ -299,10 +302,13 @@ static int driver_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
     }
     find_time(db);
     *ret = (struct grid_head){.now_us = db->now_us, .revision = db->revision,
-                              .nodes = state_count_nodes(&db->state, NULL, NULL)};
+                              .nodes = state_count(&db->state, GRID_NODE, NULL),
+                              .tickets = state_count(&db->state, GRID_TICKET, NULL)};
+    db->seen = db->exists ? file_look(&db->stat) : (struct file_look){0};
     rc = policy_record_read(db->state.policy, &ret->policy, err);
     if (rc < 0) {
         grid_error_wrap(err, "the policy in '%s/%s'", db->dir, db->name);
+        grid_error_hint(err, "see 'grid store check' and 'grid store repair'");
         file_end(db);
     }
     return rc;
@@ -325,6 +331,16 @@ static int driver_nodes(void *db, grid_node_fn fn, void *context, struct grid_er
     return state_nodes(&((struct file_db *)db)->state, fn, context, err);
 }
 
+static int driver_node(void *db, const char *name, struct grid_node *ret, struct grid_error *err)
+{
+    return state_node(&((struct file_db *)db)->state, name, ret, err);
+}
+
+static int driver_tickets(void *db, grid_ticket_fn fn, void *context, struct grid_error *err)
+{
+    return state_tickets(&((struct file_db *)db)->state, fn, context, err);
+}
+
 const struct grid_store_driver store_file_driver = {
     .scheme = "file",
     .open = driver_open,
@@ -334,7 +350,11 @@ const struct grid_store_driver store_file_driver = {
     .events = history_events,
     .load = driver_load,
     .nodes = driver_nodes,
+    .node = driver_node,
+    .tickets = driver_tickets,
     .commit = file_commit,
     .end = file_end,
+    .watch = file_watch,
+    .init = file_init,
     .check = file_check,
 };

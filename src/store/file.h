@@ -12,6 +12,14 @@
 #define FILE_GENERATIONS "generations"
 #define FILE_PENDING_MOST 8192 /* bytes of events in the state file; more go to history.jsonl */
 
+/* What tells one state file from the next. */
+struct file_look {
+    dev_t device;
+    ino_t inode; /* 0: there was none */
+    off_t size;
+    struct timespec changed;
+};
+
 /*
  * All names below are relative to `dirfd`, the directory of the state file proper: behind a
  * symbolic link that is the directory of its target, because those who share a ledger must share
@@ -29,8 +37,12 @@ struct file_db {
     bool linked;                  /* the data directory has only a link to it */
     bool shared;                  /* the directory belongs to a group that may write */
     struct stat stat;             /* of the state file; of the directory without one */
+    struct file_look seen;        /* the state file that the last transaction read or wrote */
+    int watch_fd;                 /* inotify; -1: not open */
     int64_t revision;             /* the highest known */
     int64_t noted;                /* the revision in the lock file; 0: none */
+    int64_t told, noted_nodes;    /* also there: the last one with an event; how many nodes */
+    bool adopted;                 /* the state was another program's, and got our members back */
     int64_t now_us;
     enum grid_mode mode;          /* of the transaction */
 };
@@ -49,11 +61,17 @@ int file_load(const struct file_db *db, const char *name, struct state *state,
 int file_find(struct file_db *db, bool make, struct grid_error *err);
 void file_end(void *db);
 
+/* The first half of it: names only. */
+int file_locate(struct file_db *db, struct grid_error *err);
+
 /* Reads the state file into db->state as it is; `tell`: with notes about records. ECORRUPT: it is
  * damaged, or missing though a revision is known. */
 int file_load_state(struct file_db *db, bool tell, struct grid_error *err);
 
 static inline int64_t file_later(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Step 2: which revision it is. What is of another program, or was put back, gets what it lacks. */
+int file_find_revision(struct file_db *db, struct grid_error *err);
 
 /* What is known of revisions apart from the state file itself: lock note, generations, history. */
 int64_t file_highest_elsewhere(const struct file_db *db);
@@ -69,10 +87,13 @@ void file_lock_name(const struct file_db *db, char ret[static FILE_NAME_SIZE]);
 /* Step 1, second part: takes the lock, and reads the note in it. ETIMEOUT names who held it. */
 int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *err);
 
-/* Notes holder, revision and number of nodes in the lock file. */
-void file_note_lock(const struct file_db *db, int64_t revision);
+/* Notes in the lock file who holds it, and db->noted and the like: what they were, or, after
+ * file_note_commit, what they are. */
+void file_note_lock(const struct file_db *db);
+void file_note_commit(struct file_db *db, const struct state *state,
+                      const struct state_commit *commit);
 
-/* The revision in the lock file, read without the lock: db->noted. */
+/* What is noted there, read without the lock. */
 void file_peek_note(struct file_db *db);
 
 /* --- commit.c --- */
@@ -108,8 +129,12 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err);
 int recover_events(struct file_db *db, struct grid_error *err);
 
 /* The original does not know our members of the state file, and drops them: takes them from the
- * newest generation that reads, and the events since from the history. ENOMEM, EIO. */
+ * newest generation that reads, brought forward by the events since. ENOMEM, EIO. */
 int recover_adopt(struct file_db *db, struct grid_error *err);
+
+/* For `store repair`: the policy of the newest generation in which one reads, brought forward in
+ * the same way. 1: there is none. ENOMEM, EIO. */
+int recover_policy(struct file_db *db, struct grid_policy *ret, struct grid_error *err);
 
 /* Gives the damaged bytes a second name, before anything replaces them. EIO. */
 int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_SIZE],
@@ -155,7 +180,20 @@ int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context
 /* The revision of the last event of all, hints included; 0: none. */
 int64_t history_last_revision(const struct file_db *db);
 
-/* --- check.c --- */
+/* --- watch.c --- */
+
+static inline struct file_look file_look(const struct stat *stat)
+{
+    return (struct file_look){stat->st_dev, stat->st_ino, stat->st_size, stat->st_mtim};
+}
+bool file_looks(const struct file_look *look, const struct stat *stat);
+
+/* As the driver's watch. */
+int file_watch(void *db, int64_t wait_us, int stop_fd, struct grid_error *err);
+
+/* --- init.c, check.c --- */
+
+int file_init(void *db, int64_t group, struct grid_error *err);
 
 int file_check(void *db, unsigned flags, grid_finding_fn fn, void *context,
                struct grid_error *err);

@@ -11,53 +11,35 @@ const char *names_get(const struct names *names, uint32_t number)
     return names->text.data + names->at[number];
 }
 
-static uint32_t hash_of(const char *text)
+static bool is_name(const void *names, uint32_t number, const void *text)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return hash;
+    return strcmp(names_get(names, number), text) == 0;
 }
 
 static uint32_t *name_slot(const struct names *names, const char *text)
 {
-    for (size_t i = hash_of(text);; i++) {
-        uint32_t *slot = &names->slots[i & (names->slot_count - 1)];
-        if (*slot == 0 || strcmp(names_get(names, *slot - 1), text) == 0)
-            return slot;
-    }
+    return slots_find(&names->slots, slots_hash(text), is_name, names, text);
 }
 
 static int grow_names(struct names *names)
 {
-    size_t before = names->capacity;
     if (array_reserve(&names->at, &names->capacity, names->count + 1, sizeof(*names->at)) != 0)
         return GRID_ENOMEM;
-    if (names->capacity == before)
-        return 0;
-    size_t slot_count = 64;
-    while (slot_count < 2 * names->capacity)
-        slot_count *= 2;
-    uint32_t *slots = calloc(slot_count, sizeof(*slots));
-    if (!slots)
-        return GRID_ENOMEM;
-    free(names->slots);
-    names->slots = slots;
-    names->slot_count = slot_count;
-    for (size_t i = 0; i < names->count; i++)
+    int rc = slots_reserve(&names->slots, names->capacity);
+    for (size_t i = 0; rc == 1 && i < names->count; i++)
         *name_slot(names, names_get(names, (uint32_t)i)) = (uint32_t)i + 1;
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 uint32_t names_find(const struct names *names, const char *text)
 {
-    const uint32_t *slot = names->slot_count ? name_slot(names, text) : NULL;
+    const uint32_t *slot = names->slots.count ? name_slot(names, text) : NULL;
     return slot && *slot ? *slot - 1 : UINT32_MAX;
 }
 
 uint32_t names_add(struct names *names, const char *text)
 {
-    uint32_t *slot = names->slot_count ? name_slot(names, text) : NULL;
+    uint32_t *slot = names->slots.count ? name_slot(names, text) : NULL;
     if (slot && *slot)
         return *slot - 1;
     size_t at = names->text.length;
@@ -75,59 +57,51 @@ void names_release(struct names *names)
 {
     buffer_release(&names->text);
     free(names->at);
-    free(names->slots);
+    free(names->slots.at);
     *names = (struct names)NAMES_INIT;
 }
 
 /* --- sums ------------------------------------------------------------------------------------- */
 
-static uint32_t *row_slot(const struct load *load, uint32_t node, uint32_t resource)
+static bool is_row(const void *load, uint32_t number, const void *key)
 {
-    for (size_t i = node * 2654435761u + resource * 40503u;; i++) {
-        uint32_t *slot = &load->slots[i & (load->slot_count - 1)];
-        if (*slot == 0 || (load->rows[*slot - 1].node == node &&
-                           load->rows[*slot - 1].resource == resource))
-            return slot;
-    }
+    const struct load_row *row = &((const struct load *)load)->rows[number], *wanted = key;
+    return row->node == wanted->node && row->resource == wanted->resource;
+}
+
+static uint32_t *row_slot(const struct load *load, const struct load_row *key)
+{
+    uint32_t hash = key->node * 2654435761u + key->resource * 40503u;
+    return slots_find(&load->slots, hash, is_row, load, key);
 }
 
 static int grow_rows(struct load *load)
 {
-    size_t before = load->capacity;
     if (array_reserve(&load->rows, &load->capacity, load->count + 1, sizeof(*load->rows)) != 0)
         return GRID_ENOMEM;
-    if (load->capacity == before)
-        return 0;
-    size_t slot_count = 64;
-    while (slot_count < 2 * load->capacity)
-        slot_count *= 2;
-    uint32_t *slots = calloc(slot_count, sizeof(*slots));
-    if (!slots)
-        return GRID_ENOMEM;
-    free(load->slots);
-    load->slots = slots;
-    load->slot_count = slot_count;
-    for (size_t i = 0; i < load->count; i++)
-        *row_slot(load, load->rows[i].node, load->rows[i].resource) = (uint32_t)i + 1;
-    return 0;
+    int rc = slots_reserve(&load->slots, load->capacity);
+    for (size_t i = 0; rc == 1 && i < load->count; i++)
+        *row_slot(load, &load->rows[i]) = (uint32_t)i + 1;
+    return rc < 0 ? rc : 0;
 }
 
 struct load_row *load_row(struct load *load, uint32_t node, uint32_t resource)
 {
-    uint32_t *slot = load->slot_count ? row_slot(load, node, resource) : NULL;
+    struct load_row row = {.node = node, .resource = resource};
+    uint32_t *slot = load->slots.count ? row_slot(load, &row) : NULL;
     if (slot && *slot)
         return &load->rows[*slot - 1];
     if (grow_rows(load) != 0)
         return NULL;
-    load->rows[load->count] = (struct load_row){.node = node, .resource = resource};
-    *row_slot(load, node, resource) = (uint32_t)load->count + 1;
+    load->rows[load->count] = row;
+    *row_slot(load, &row) = (uint32_t)load->count + 1;
     return &load->rows[load->count++];
 }
 
 void load_release(struct load *load)
 {
     free(load->rows);
-    free(load->slots);
+    free(load->slots.at);
 }
 
 int load_add(struct load *load, uint32_t source, uint32_t target, uint32_t resource,

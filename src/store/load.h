@@ -3,15 +3,16 @@
 #define STORE_LOAD_H
 
 #include "grid/store.h"
+#include "store/slots.h"
 #include "util/text.h"
 
 /* Each text once. Zero-initialized with NAMES_INIT; names_add returns its number, UINT32_MAX when
  * there is no memory. */
 struct names {
     struct buffer text;
-    uint32_t *at;    /* where each begins */
-    uint32_t *slots; /* number + 1; 0: free */
-    size_t count, capacity, slot_count;
+    uint32_t *at; /* where each begins */
+    size_t count, capacity;
+    struct slots slots;
 };
 #define NAMES_INIT {.text = BUFFER_INIT}
 
@@ -28,8 +29,8 @@ struct load_row {
 };
 struct load {
     struct load_row *rows;
-    uint32_t *slots;
-    size_t count, capacity, slot_count;
+    size_t count, capacity;
+    struct slots slots;
 };
 
 /* The row of node and resource, made when it is missing; NULL: no memory. */

@@ -13,26 +13,45 @@ void file_lock_name(const struct file_db *db, char ret[static FILE_NAME_SIZE])
     snprintf(ret, FILE_NAME_SIZE, "%s.lock", db->name);
 }
 
-/* Reads the note in a lock file: the revision; 0 without one. `ret_holder` may be NULL. */
-static int64_t read_note(int fd, char *ret_holder, size_t size)
+static int64_t read_number(const cJSON *note, const char *key)
+{
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(note, key);
+    return number && number->type == cJSON_Number && number->valuedouble > 0
+                   && number->valuedouble < (double)STATE_REVISION_MAX
+               ? (int64_t)number->valuedouble : 0;
+}
+
+/* Reads the note in a lock file; what is not there is 0, or "". */
+struct note {
+    int64_t revision, told, nodes;
+    char holder[256];
+};
+static struct note read_note(int fd)
 {
     char text[NOTE_SIZE];
+    struct note note;
     ssize_t length = pread(fd, text, sizeof(text), 0);
-    cJSON *note = length > 0 ? cJSON_ParseWithLength(text, (size_t)length) : NULL;
-    const cJSON *revision = cJSON_GetObjectItemCaseSensitive(note, "revision");
-    const cJSON *holder = cJSON_GetObjectItemCaseSensitive(note, "holder");
-    int64_t number = revision && revision->type == cJSON_Number && revision->valuedouble > 0 &&
-                             revision->valuedouble < (double)STATE_REVISION_MAX
-                         ? (int64_t)revision->valuedouble : 0;
-    if (ret_holder)
-        text_copy(ret_holder, size,
-                  holder && holder->type == cJSON_String ? holder->valuestring : "");
-    cJSON_Delete(note);
-    return number;
+    cJSON *json = length > 0 ? cJSON_ParseWithLength(text, (size_t)length) : NULL;
+    const cJSON *holder = cJSON_GetObjectItemCaseSensitive(json, "holder");
+    note.revision = read_number(json, "revision");
+    note.told = read_number(json, "event");
+    note.nodes = read_number(json, "nodes");
+    text_copy(note.holder, sizeof(note.holder),
+              holder && holder->type == cJSON_String ? holder->valuestring : "");
+    cJSON_Delete(json);
+    return note;
+}
+
+static void take_note(struct file_db *db, int fd)
+{
+    struct note note = read_note(fd);
+    db->noted = note.revision;
+    db->told = note.told;
+    db->noted_nodes = note.nodes;
 }
 
 /* Who holds it, and the revision: written over itself, padded so that it never shrinks. */
-void file_note_lock(const struct file_db *db, int64_t revision)
+void file_note_lock(const struct file_db *db)
 {
     char at[GRID_TIME_SIZE], text[NOTE_SIZE + 1];
     grid_auto_buffer struct buffer out = BUFFER_INIT;
@@ -40,14 +59,11 @@ void file_note_lock(const struct file_db *db, int64_t revision)
     char holder[2 * GRID_USER_SIZE + 32];
     snprintf(holder, sizeof(holder), "process %d of %s", (int)getpid(), db->options->actor);
     json_open(&json, '{');
-    json_key(&json, "revision");
-    json_int(&json, revision);
-    json_key(&json, "nodes");
-    json_int(&json, (int64_t)state_count_nodes(&db->state, NULL, NULL));
-    json_key(&json, "holder");
-    json_string(&json, holder);
-    json_key(&json, "since");
-    json_string(&json, grid_time_format(clock_now_us(), at));
+    json_put_int(&json, "revision", db->noted);
+    json_put_int(&json, "event", db->told);
+    json_put_int(&json, "nodes", db->noted_nodes);
+    json_put_text(&json, "holder", holder);
+    json_put_text(&json, "since", grid_time_format(clock_now_us(), at));
     json_close(&json, '}');
     if (buffer_string(&out) == NULL || out.length >= NOTE_SIZE)
         return;
@@ -55,13 +71,23 @@ void file_note_lock(const struct file_db *db, int64_t revision)
     (void)file_pwrite_all(db->lock_fd, text, NOTE_SIZE, 0); /* only a note */
 }
 
+void file_note_commit(struct file_db *db, const struct state *state,
+                      const struct state_commit *commit)
+{
+    db->noted = commit->revision;
+    if (!commit->changes || grid_changes_events(commit->changes) > 0)
+        db->told = commit->revision;
+    db->noted_nodes = (int64_t)state_count(state, GRID_NODE, commit->changes);
+    file_note_lock(db);
+}
+
 static int lock_failed(const struct file_db *db, int fd, const char *name, struct grid_error *err)
 {
-    char holder[256], shown[256];
-    read_note(fd, holder, sizeof(holder));
-    if (err->code == GRID_ETIMEOUT && holder[0]) {
+    char shown[256];
+    struct note note = read_note(fd);
+    if (err->code == GRID_ETIMEOUT && note.holder[0]) {
         grid_error_set(err, GRID_ETIMEOUT, "cannot lock '%s/%s': %s held it longer than %.3g s",
-                       db->dir, name, text_printable(holder, shown, sizeof(shown)),
+                       db->dir, name, text_printable(note.holder, shown, sizeof(shown)),
                        (double)db->options->lock_timeout_us / 1e6);
         return grid_error_hint(err, "try again, or wait longer with --lock-timeout");
     }
@@ -89,7 +115,7 @@ int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *
         if (fstatat(db->dirfd, name, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
             there.st_ino != mine.st_ino || there.st_dev != mine.st_dev)
             continue;
-        db->noted = read_note(fd, NULL, 0);
+        take_note(db, fd);
         db->lock_fd = steal_fd(fd);
         file_note(db, GRID_NOTE_VERBOSE, "locked '%s/%s'", db->dir, name);
         return 0;
@@ -102,5 +128,5 @@ void file_peek_note(struct file_db *db)
     grid_auto_close int fd = -1;
     file_lock_name(db, name);
     if (file_open(db->dirfd, name, O_RDONLY, 0, &fd, NULL, NULL) == 0)
-        db->noted = read_note(fd, NULL, 0);
+        take_note(db, fd);
 }

@@ -5,6 +5,8 @@
 #include "util/clock.h"
 #include "util/text.h"
 
+#include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@ struct ledger {
     size_t event_count, event_capacity;
     struct grid_node *nodes;
     size_t node_count, node_capacity;
+    struct grid_ticket *tickets; /* in the order in which they were put */
+    size_t ticket_count, ticket_capacity;
     struct grid_policy policy;
 };
 
@@ -27,7 +31,7 @@ static struct ledger *ledgers;
 
 struct memory_db {
     struct ledger *ledger;
-    int64_t begun;         /* the revision that the transaction began with */
+    int64_t begun;         /* the revision that the transaction began with, or its commit made */
     int64_t now_us;
     bool fail_next_commit; /* memory:NAME?conflict=1 */
 };
@@ -82,6 +86,7 @@ static void memory_close(void *opaque)
     free(ledger->boosts);
     free(ledger->events);
     free(ledger->nodes);
+    free(ledger->tickets);
     free(ledger);
 }
 
@@ -97,6 +102,7 @@ static int memory_begin(void *opaque, enum grid_mode mode, struct grid_head *ret
                                                                        : db->ledger->last_us,
                               .revision = db->ledger->revision,
                               .nodes = db->ledger->node_count,
+                              .tickets = db->ledger->ticket_count,
                               .policy = db->ledger->policy};
     db->now_us = ret->now_us;
     return 0;
@@ -168,36 +174,58 @@ static int memory_nodes(void *opaque, grid_node_fn fn, void *context, struct gri
     return rc;
 }
 
-static void apply_node(struct ledger *ledger, const struct grid_change *change)
+static int memory_node(void *opaque, const char *name, struct grid_node *ret,
+                       struct grid_error *err)
 {
-    size_t i = 0;
-    while (i < ledger->node_count
-           && strcmp(ledger->nodes[i].node_id, change->node->node_id) != 0)
-        i++;
-    if (change->has_now) {
-        ledger->nodes[i] = *change->node;
-        ledger->node_count += i == ledger->node_count;
-    } else if (i < ledger->node_count) {
-        ledger->node_count--;
-        memmove(&ledger->nodes[i], &ledger->nodes[i + 1],
-                (ledger->node_count - i) * sizeof(ledger->nodes[0]));
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    for (size_t i = 0; i < ledger->node_count; i++)
+        if (strcmp(ledger->nodes[i].node_id, name) == 0) {
+            *ret = ledger->nodes[i];
+            return 0;
+        }
+    return grid_error_set(err, GRID_ENOTFOUND, "no node '%s'", text_shown(name));
+}
+
+static int memory_tickets(void *opaque, grid_ticket_fn fn, void *context, struct grid_error *err)
+{
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ledger->ticket_count; i++)
+        rc = fn(context, &ledger->tickets[i], err);
+    return rc;
+}
+
+/* Puts the record in the place of the one with its id, which is `id` bytes into it, or behind all;
+ * or, with `gone`, takes that one out. There is room. */
+static void apply(void *records, size_t *count, size_t size, size_t id, const void *record,
+                  bool gone)
+{
+    char *at = records, *end = at + *count * size;
+    while (at < end && strcmp(at + id, (const char *)record + id) != 0)
+        at += size;
+    if (!gone) {
+        memcpy(at, record, size);
+        *count += at == end;
+    } else if (at < end) {
+        memmove(at, at + size, (size_t)(end - at) - size);
+        --*count;
     }
 }
 
-static void apply_boost(struct ledger *ledger, const struct grid_change *change)
+static void apply_change(struct ledger *ledger, const struct grid_change *change)
 {
-    const char *id = change->has_was ? change->was.boost_id : change->now.boost_id;
-    size_t i = 0;
-    while (i < ledger->count && strcmp(ledger->boosts[i].boost_id, id) != 0)
-        i++;
-    if (change->has_now) {
-        ledger->boosts[i] = change->now;
-        ledger->count += i == ledger->count;
-    } else if (i < ledger->count) {
-        ledger->count--;
-        memmove(&ledger->boosts[i], &ledger->boosts[i + 1],
-                (ledger->count - i) * sizeof(ledger->boosts[0]));
-    }
+    bool gone = !change->has_now;
+    if (change->subject == GRID_BOOST)
+        apply(ledger->boosts, &ledger->count, sizeof(change->now),
+              offsetof(struct grid_boost, boost_id), gone ? &change->was : &change->now, gone);
+    else if (change->subject == GRID_NODE)
+        apply(ledger->nodes, &ledger->node_count, sizeof(*change->node),
+              offsetof(struct grid_node, node_id), change->node, gone);
+    else if (change->subject == GRID_TICKET)
+        apply(ledger->tickets, &ledger->ticket_count, sizeof(*change->ticket),
+              offsetof(struct grid_ticket, ticket_id), change->ticket, gone);
+    else
+        ledger->policy = *change->policy;
 }
 
 static int memory_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
@@ -214,26 +242,39 @@ static int memory_commit(void *opaque, const struct grid_changes *changes, struc
         array_reserve(&ledger->events, &ledger->event_capacity, ledger->event_count + count,
                 sizeof(*ledger->events)) != 0 ||
         array_reserve(&ledger->nodes, &ledger->node_capacity, ledger->node_count + count,
-                      sizeof(*ledger->nodes)) != 0)
+                      sizeof(*ledger->nodes)) != 0 ||
+        array_reserve(&ledger->tickets, &ledger->ticket_capacity, ledger->ticket_count + count,
+                      sizeof(*ledger->tickets)) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to commit");
     struct grid_change change;
     for (size_t i = 0; i < count; i++) {
         grid_changes_get(changes, i, &change);
-        if (change.subject == GRID_NODE)
-            apply_node(ledger, &change);
-        else if (change.subject == GRID_POLICY)
-            ledger->policy = *change.policy;
-        else
-            apply_boost(ledger, &change);
+        apply_change(ledger, &change);
         if (grid_changes_event(changes, i, &ledger->events[ledger->event_count]))
             ledger->event_count++;
     }
-    ledger->revision = grid_changes_revision(changes);
+    db->begun = grid_changes_revision(changes);
+    __atomic_store_n(&ledger->revision, db->begun, __ATOMIC_RELEASE); /* for those that watch */
     ledger->last_us = grid_changes_now(changes);
     return 0;
 }
 
 static void memory_end(void *db) { (void)db; }
+
+/* Nobody tells of a change: it is looked for, some fifty times a second. */
+static int memory_watch(void *opaque, int64_t wait_us, int stop_fd, struct grid_error *err)
+{
+    (void)err;
+    const struct memory_db *db = opaque;
+    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+    int64_t begun_us = clock_monotonic_us();
+    while (__atomic_load_n(&db->ledger->revision, __ATOMIC_ACQUIRE) == db->begun
+           && clock_monotonic_us() - begun_us < wait_us) {
+        if (poll(&stop, 1, 20) != 0)
+            break;
+    }
+    return 0;
+}
 
 static int memory_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
                         struct grid_error *err)
@@ -255,7 +296,10 @@ const struct grid_store_driver store_memory_driver = {
     .events = memory_events,
     .load = memory_load,
     .nodes = memory_nodes,
+    .node = memory_node,
+    .tickets = memory_tickets,
     .commit = memory_commit,
     .end = memory_end,
+    .watch = memory_watch,
     .check = memory_check,
 };

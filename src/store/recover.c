@@ -1,9 +1,8 @@
-/* Going back from damage: the newest generation that reads, brought forward by the history. */
-#include "store/file.h"
+/* Going back from damage, and getting back what another program dropped. */
+#include "store/replay.h"
 
 #include "model/node_record.h"
 #include "model/record.h"
-#include "store/changes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,186 +10,69 @@
 #include <string.h>
 #include <time.h>
 
-/* --- generations ---------------------------------------------------------------------------- */
-
-/* "resource_boosts" of "resource_boosts.json", so that a generation keeps the ending. */
-static int stem_length(const struct file_db *db)
-{
-    const char *dot = strrchr(db->name, '.');
-    return (int)(dot && strcmp(dot, ".json") == 0 ? (size_t)(dot - db->name) : strlen(db->name));
-}
-
-void recover_generation_name(const struct file_db *db, int64_t revision,
-                             char ret[static FILE_NAME_SIZE])
-{
-    snprintf(ret, FILE_NAME_SIZE, FILE_GENERATIONS "/%.*s.%lld.json", stem_length(db), db->name,
-             (long long)revision);
-}
-
-struct numbers {
-    const struct file_db *db;
-    int64_t *at;
-    size_t count, capacity;
-};
-
-static int add_number(void *context, const char *name, struct grid_error *err)
-{
-    struct numbers *numbers = context;
-    char again[FILE_NAME_SIZE];
-    int stem = stem_length(numbers->db);
-    if (strncmp(name, numbers->db->name, (size_t)stem) != 0 || name[stem] != '.')
-        return 0;
-    int64_t revision = strtoll(name + stem + 1, NULL, 10);
-    recover_generation_name(numbers->db, revision, again);
-    if (revision <= 0 || strcmp(strchr(again, '/') + 1, name) != 0)
-        return 0;
-    if (array_reserve(&numbers->at, &numbers->capacity, numbers->count + 1,
-                      sizeof(*numbers->at)) != 0)
-        return grid_error_set(err, GRID_ENOMEM, "no memory to list the generations");
-    numbers->at[numbers->count++] = revision;
-    return 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
-}
-
-int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_count,
-                        struct grid_error *err)
-{
-    struct numbers numbers = {.db = db};
-    struct stat st;
-    int rc = 0;
-    bool any = db->dirfd >= 0 && fstatat(db->dirfd, FILE_GENERATIONS, &st, 0) == 0;
-    if (db->dirfd >= 0 && !any && errno != ENOENT)
-        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/" FILE_GENERATIONS "'",
-                                db->dir);
-    if (any)
-        rc = file_each(db->dirfd, FILE_GENERATIONS, add_number, &numbers, err);
-    if (rc < 0) {
-        free(numbers.at);
-        return rc;
-    }
-    if (numbers.count)
-        qsort(numbers.at, numbers.count, sizeof(*numbers.at), by_number);
-    *ret = numbers.at;
-    *ret_count = numbers.count;
-    return 0;
-}
-
-/* --- the newest that reads, and what the history adds ---------------------------------------- */
-
-struct found {
-    struct state state;
-    int64_t revision;  /* of the generation */
-    int64_t reached;   /* by the history */
-    bool gap;          /* a revision on the way has no event */
-    char *lines;       /* what history.jsonl holds beyond what counts for it */
-    struct buffer event; /* that tells of the recovery */
-    struct grid_changes changes;
-};
-
-#define FOUND_INIT {.event = BUFFER_INIT, .changes = {.texts = BUFFER_INIT, .actor = ""}}
-
-static void found_release(struct found *found)
-{
-    state_release(&found->state);
-    free(found->lines);
-    buffer_release(&found->event);
-    changes_release(&found->changes);
-}
-#define auto_found __attribute__((cleanup(found_release)))
-
-static int find_generation(const struct file_db *db, struct found *found, struct grid_error *err)
-{
-    grid_auto_free int64_t *numbers = NULL;
-    size_t count = 0;
-    int rc = recover_generations(db, &numbers, &count, err);
-    for (size_t i = count; rc == 0 && i-- > 0;) {
-        char name[FILE_NAME_SIZE];
-        recover_generation_name(db, numbers[i], name);
-        state_release(&found->state);
-        rc = file_load(db, name, &found->state, NULL, NULL, err);
-        found->revision = found->reached = numbers[i];
-        if (rc == 0)
-            return 0;
-        if (rc == GRID_ECORRUPT || rc > 0)
-            rc = 0; /* an older one may do */
-    }
-    return rc < 0 ? rc : 1;
-}
-
-/* What an event did, done again. */
-static int redo(struct found *found, const struct grid_event *event, struct span line,
-                struct grid_error *err)
-{
-    bool ended = grid_event_ends(event->event) != GRID_ACTIVE;
-    struct span policy_text = node_record_subject(line, "policy");
-    struct grid_node node;
-    struct grid_policy policy;
-    found->gap |= event->revision > found->reached + 1;
-    found->reached = event->revision;
-    if (event->node_id[0]
-        && node_record_read(node_record_subject(line, "node"), &node, NULL) == 0)
-        return changes_put_node(&found->changes, &node, event->event == GRID_EVENT_NODE_REMOVED,
-                                GRID_EVENT_QUIET, NULL, err);
-    if (policy_text.length && policy_record_read(policy_text, &policy, NULL) == 0)
-        return changes_put_policy(&found->changes, &policy, GRID_EVENT_QUIET, NULL, err);
-    if (!event->has_boost)
-        return 0;
-    return changes_put(&found->changes, &event->boost, ended ? NULL : &event->boost,
-                       GRID_EVENT_QUIET, event->at_us, NULL, err);
-}
-
-/*
- * Adds the events that history.jsonl holds beyond what counts for `state`, and that are newer than
- * the state itself, to its pending ones. `redone` (may be NULL) gets what those did that are newer
- * than the generation which it is: an older file that was put back keeps its old revision inside,
- * but nothing from before may be done to it again. All of them are of commits that were made; a
- * torn line is the last that was written. *ret_lines is the caller's: the events point into it.
- */
-static int bring_forward(const struct file_db *db, struct state *state, struct found *redone,
-                         char **ret_lines, struct grid_error *err)
-{
-    size_t length = 0;
-    int rc = history_text(db, state->history_bytes, ret_lines, &length, err);
-    const char *end = rc == 0 ? *ret_lines + length : NULL;
-    for (const char *at = rc == 0 ? *ret_lines : end; rc == 0 && at < end;) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        struct span line = {at, (size_t)((stop ? stop : end) - at)};
-        struct grid_event event;
-        at = stop ? stop + 1 : end;
-        rc = record_event_read(line, &event, err);
-        if (rc == GRID_ECORRUPT)
-            rc = 0;
-        else if (rc == 0 && event.revision > state->revision) {
-            if (state_add_span(&state->pending, line) != 0)
-                return grid_error_set(err, GRID_ENOMEM, "no memory for the events");
-            if (redone && event.revision > redone->revision)
-                rc = redo(redone, &event, line, err);
-        }
-    }
-    return rc;
-}
-
 int recover_events(struct file_db *db, struct grid_error *err)
 {
-    return bring_forward(db, &db->state, NULL, &db->state.more[0], err);
+    return replay_events(db, &db->state, NULL, &db->state.more[0], err);
+}
+
+/* The new text, read as if it had been the file: db->state. */
+static int replace_in_memory(struct file_db *db, const struct state *state,
+                             const struct state_commit *commit, struct grid_error *err)
+{
+    grid_auto_buffer struct buffer text = BUFFER_INIT;
+    state_write(state, commit, &text);
+    if (text.error || !buffer_string(&text))
+        return grid_error_set(err, GRID_ENOMEM, "no memory to recover the ledger");
+    state_release(&db->state);
+    db->state = (struct state){0};
+    return state_read(&db->state, steal(text.data), text.length, NULL, NULL, err);
+}
+
+/* Into db->state, whose boosts are the truth. */
+static int adopt(struct file_db *db, struct found *found, bool has_generation,
+                 struct grid_error *err)
+{
+    int rc = has_generation ? state_adopt(&db->state, &found->state, steal(found->lines), err)
+                            : history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
+    if (rc == 0 && (found->torn || found->reached < db->told))
+        file_note(db, GRID_NOTE_WARNING, "another program wrote '%s/%s': what was set of nodes and "
+                  "policy after revision %lld is lost at most", db->dir, db->name,
+                  (long long)found->reached);
+    db->adopted = has_generation || found->reached > 0;
+    if (rc < 0 || !db->adopted)
+        return rc;
+    struct state_commit commit = {.changes = &found->changes, .revision = db->revision,
+                                  .now_us = db->state.timestamp_us,
+                                  .history_bytes = db->state.history_bytes};
+    return replace_in_memory(db, &db->state, &commit, err);
 }
 
 int recover_adopt(struct file_db *db, struct grid_error *err)
 {
     auto_found struct found found = FOUND_INIT;
-    int rc = find_generation(db, &found, err);
-    if (rc > 0) /* all there is counts, and nothing is written over */
-        return history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
-    if (rc == 0)
-        rc = bring_forward(db, &found.state, NULL, &found.lines, err);
-    if (rc == 0)
-        state_adopt(&db->state, &found.state, steal(found.lines));
-    return rc < 0 ? rc : 0;
+    found.keeps_boosts = true;
+    int none = replay_find(db, &found, err);
+    if (none < 0)
+        return none;
+    int rc = replay_events(db, none ? NULL : &found.state, &found, &found.lines, err);
+    return rc ?: adopt(db, &found, !none, err);
+}
+
+int recover_policy(struct file_db *db, struct grid_policy *ret, struct grid_error *err)
+{
+    auto_found struct found found = FOUND_INIT;
+    struct grid_change change;
+    found.keeps_boosts = found.needs_policy = true;
+    int none = replay_find(db, &found, err);
+    if (none < 0)
+        return none;
+    int rc = none ? 0 : policy_record_read(found.state.policy, ret, err);
+    rc = rc ?: replay_events(db, none ? NULL : &found.state, &found, &found.lines, err);
+    if (rc == 0 && grid_changes_find(&found.changes, GRID_POLICY, "", &change))
+        *ret = *change.policy;
+    else if (rc == 0)
+        rc = none;
+    return rc;
 }
 
 /* --- putting it in the place of the damaged one ---------------------------------------------- */
@@ -210,19 +92,6 @@ static int add_restored(const struct file_db *db, struct found *found,
     if (found->event.error || state_add_span(&found->state.pending, line) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to recover '%s' (%s)", db->name, why);
     return 0;
-}
-
-/* The new text, read as if it had been the file: db->state. */
-static int replace_in_memory(struct file_db *db, const struct state *state,
-                             const struct state_commit *commit, struct grid_error *err)
-{
-    grid_auto_buffer struct buffer text = BUFFER_INIT;
-    state_write(state, commit, &text);
-    if (text.error || !buffer_string(&text))
-        return grid_error_set(err, GRID_ENOMEM, "no memory to recover the ledger");
-    state_release(&db->state);
-    db->state = (struct state){0};
-    return state_read(&db->state, steal(text.data), text.length, NULL, NULL, err);
 }
 
 int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_SIZE],
@@ -246,9 +115,10 @@ int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_S
 static void tell(const struct file_db *db, const struct found *found, const char *why,
                  int64_t known, const char *aside)
 {
-    char lost[128], forward[64] = "";
+    char lost[160], forward[64] = "";
     if (found->reached >= known && found->gap)
-        snprintf(lost, sizeof(lost), "changes in between are lost at most");
+        snprintf(lost, sizeof(lost), "no change is known to be lost, though some revisions in "
+                 "between have no event, as renewals have none");
     else if (found->reached >= known)
         snprintf(lost, sizeof(lost), "no change that is known of is lost");
     else
@@ -276,8 +146,8 @@ static int replace_in_file(struct file_db *db, const struct found *found,
     }
     if (rc == 0) {
         db->exists = true;
-        db->noted = commit->revision;
-        file_note_lock(db, commit->revision);
+        db->told = commit->revision; /* the recovery is an event */
+        file_note_commit(db, &found->state, commit);
         if (fstatat(db->dirfd, db->name, &db->stat, 0) != 0)
             return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s'", db->name);
     }
@@ -287,14 +157,14 @@ static int replace_in_file(struct file_db *db, const struct found *found,
 int recover_state(struct file_db *db, const char *why, struct grid_error *err)
 {
     auto_found struct found found = FOUND_INIT;
-    int rc = find_generation(db, &found, err);
+    int rc = replay_find(db, &found, err);
     if (rc > 0) {
         grid_error_set(err, GRID_ECORRUPT, "the ledger '%s/%s' is damaged (%s), and no earlier "
                        "state reads", db->dir, db->name, why);
         return grid_error_hint(err, "see 'grid store check' and 'grid store repair'");
     }
     if (rc == 0)
-        rc = bring_forward(db, &found.state, &found, &found.lines, err);
+        rc = replay_events(db, &found.state, &found, &found.lines, err);
     if (rc < 0)
         return rc;
     int64_t known = file_highest_elsewhere(db);
@@ -345,7 +215,7 @@ static void gather_records(const char *text, size_t length, struct grid_changes 
             continue;
         }
         at = stop;
-        if (is_of_event(text, record.at) || changes_have(seen, boost.boost_id) ||
+        if (is_of_event(text, record.at) || changes_have(seen, GRID_BOOST, boost.boost_id) ||
             changes_put(seen, &boost, NULL, GRID_EVENT_QUIET, 0, NULL, NULL) != 0)
             continue;
         buffer_text(out, (*ret_kept)++ ? ",\n    " : "\n    ");

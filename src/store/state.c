@@ -22,12 +22,10 @@ static void note(const struct reader *reader, const char *reason)
         reader->note(reader->context, reader->state->count, reason);
 }
 
+/* Never 0, which means unsound. */
 static uint32_t hash_of(const char *id)
 {
-    uint64_t hash = 1469598103934665603u; /* FNV-1a, folded; never 0, which means unsound */
-    for (; *id; id++)
-        hash = (hash ^ (unsigned char)*id) * 1099511628211u;
-    return (uint32_t)(hash ^ hash >> 32) | 1;
+    return slots_hash(id) | 1;
 }
 
 struct span state_record(const struct state *state, const struct state_entry *entry)
@@ -35,29 +33,41 @@ struct span state_record(const struct state *state, const struct state_entry *en
     return (struct span){state->text + entry->at, entry->length};
 }
 
-/* The slot of the id, or the free one where it belongs. Hashes that are equal by chance are told
- * apart by reading the record, which is rare enough. */
+struct wanted {
+    const char *id;
+    uint32_t hash;
+};
+
+/* Hashes that are equal by chance are told apart by reading the record, which is rare enough. */
+static bool is_boost(const void *owner, uint32_t number, const void *key)
+{
+    const struct state *state = owner;
+    const struct wanted *wanted = key;
+    const struct state_entry *entry = &state->entries[number];
+    struct grid_boost boost;
+    return entry->hash == wanted->hash
+           && record_read(state_record(state, entry), &boost, NULL, NULL) == 0
+           && strcmp(boost.boost_id, wanted->id) == 0;
+}
+
 static uint32_t *slot_of(const struct state *state, const char *id, uint32_t hash)
 {
-    for (size_t i = hash >> 1;; i++) {
-        uint32_t *slot = &state->slots[i & (state->slot_count - 1)];
-        const struct state_entry *entry = *slot ? &state->entries[*slot - 1] : NULL;
-        if (!entry)
-            return slot;
-        struct grid_boost boost;
-        if (entry->hash == hash &&
-            record_read(state_record(state, entry), &boost, NULL, NULL) == 0 &&
-            strcmp(boost.boost_id, id) == 0)
-            return slot;
-    }
+    struct wanted wanted = {id, hash};
+    return slots_find(&state->slots, hash >> 1, is_boost, state, &wanted);
 }
 
 struct state_entry *state_find(const struct state *state, const char *boost_id)
 {
-    if (state->slot_count == 0)
+    if (state->slots.count == 0)
         return NULL;
     uint32_t slot = *slot_of(state, boost_id, hash_of(boost_id));
     return slot ? &state->entries[slot - 1] : NULL;
+}
+
+static bool is_none(const void *owner, uint32_t number, const void *key)
+{
+    (void)owner, (void)number, (void)key;
+    return false;
 }
 
 static int grow(struct state *state)
@@ -65,29 +75,17 @@ static int grow(struct state *state)
     if (state->count < state->capacity)
         return 0;
     /* The first guess comes from the usual size of a record, so that most files need one. */
-    size_t capacity = state->capacity ? 2 * state->capacity : 16;
-    while (!state->capacity && capacity < state->length / 384)
-        capacity *= 2;
-    struct state_entry *entries = realloc(state->entries, capacity * sizeof(*entries));
-    if (!entries)
+    size_t guess = state->capacity ? 0 : state->length / 384;
+    if (array_reserve(&state->entries, &state->capacity,
+                      guess > state->count ? guess : state->count + 1,
+                      sizeof(*state->entries)) != 0)
         return GRID_ENOMEM;
-    state->entries = entries;
-    uint32_t *slots = calloc(2 * capacity, sizeof(*slots)), *old = state->slots;
-    if (!slots)
-        return GRID_ENOMEM;
-    size_t mask = 2 * capacity - 1;
-    for (size_t i = 0; i < state->count; i++) {
-        size_t slot = entries[i].hash >> 1;
-        while (entries[i].hash && slots[slot & mask])
-            slot++;
-        if (entries[i].hash)
-            slots[slot & mask] = (uint32_t)i + 1;
-    }
-    free(old);
-    state->slots = slots;
-    state->slot_count = 2 * capacity;
-    state->capacity = capacity;
-    return 0;
+    int rc = slots_reserve(&state->slots, state->capacity);
+    for (size_t i = 0; rc == 1 && i < state->count; i++) /* each of them once */
+        if (state->entries[i].hash)
+            *slots_find(&state->slots, state->entries[i].hash >> 1, is_none, NULL, NULL) =
+                (uint32_t)i + 1;
+    return rc < 0 ? rc : 0;
 }
 
 /* Adds the record that ends at `end`; `boost` NULL: an unsound one. */
@@ -112,7 +110,7 @@ static int add_entry(struct reader *reader, const char *end, const struct grid_b
             entry->head[i] = boost->boost_id[i];
         entry->allocated_us = boost->allocated_us;
         entry->expires_us = boost->is_active ? boost->expires_us : INT64_MIN;
-        entry->starts_us = boost->starts_us != boost->allocated_us ? boost->starts_us : INT64_MIN;
+        entry->starts_us = grid_boost_starts_later(boost, INT64_MIN) ? boost->starts_us : INT64_MIN;
         entry->amount_u = boost->amount_u;
         entry->source = names_add(&state->names, boost->source_node);
         entry->target = names_add(&state->names, boost->target_node);
@@ -228,8 +226,8 @@ static int read_member(struct reader *reader, struct span key, struct span whole
         const char *name;
         char opens;
         struct span *span;
-    } kept[] = {{"nodes", '[', &state->nodes}, {"policy", '{', &state->policy},
-                {"waiting", '[', &state->waiting}};
+    } kept[] = {{"nodes", '[', &state->nodes.text}, {"policy", '{', &state->policy},
+                {"waiting", '[', &state->waiting.text}};
     for (size_t i = 0; i < countof(kept); i++) {
         if (!json_is(key, kept[i].name))
             continue;
@@ -316,7 +314,9 @@ int state_read(struct state *state, char *text, size_t length, state_note_fn not
     }
     if (json_space(reader.at, reader.end) != reader.end)
         return damaged(&reader, "more follows the end", err);
-    return has_boosts ? 0 : grid_error_set(err, GRID_ECORRUPT, "it has no 'boosts'");
+    if (!has_boosts)
+        return grid_error_set(err, GRID_ECORRUPT, "it has no 'boosts'");
+    return state_index_lists(state, err);
 }
 
 void state_release(struct state *state)
@@ -325,22 +325,25 @@ void state_release(struct state *state)
     free(state->more[0]);
     free(state->more[1]);
     free(state->entries);
-    free(state->slots);
+    free(state->slots.at);
     names_release(&state->names);
+    state_list_release(&state->nodes);
+    state_list_release(&state->waiting);
     free(state->pending.at);
     free(state->others.at);
     *state = (struct state){0};
 }
 
-void state_adopt(struct state *state, struct state *from, char *lines)
+int state_adopt(struct state *state, struct state *from, char *lines, struct grid_error *err)
 {
     state->more[0] = steal(from->text);
     state->more[1] = lines;
-    state->nodes = from->nodes;
+    state->nodes.text = from->nodes.text;
     state->policy = from->policy;
-    state->waiting = from->waiting;
+    state->waiting.text = from->waiting.text;
     state->history_bytes = from->history_bytes;
     free(state->pending.at);
     state->pending = from->pending;
     from->pending = (struct state_spans){0};
+    return state_index_lists(state, err);
 }

@@ -20,7 +20,8 @@ struct state_entry {
     char head[4];         /* the id's first bytes */
     uint32_t change;      /* set by state_apply */
     int64_t allocated_us;
-    int64_t starts_us;    /* of a reservation; INT64_MIN: it counts since it was granted */
+    int64_t starts_us;    /* of a reservation; INT64_MIN: it counts since it was granted, or has
+                             started */
     int64_t expires_us;   /* INT64_MIN when the original's flag says that it has ended */
     int64_t amount_u;
     uint32_t source, target, resource, owner; /* numbers in `names` */
@@ -30,6 +31,23 @@ struct state_entry {
 struct state_spans {
     struct span *at;
     size_t count, capacity;
+};
+
+/* One record of a list. */
+struct state_item {
+    struct span text;
+    uint32_t id; /* number in `ids`; UINT32_MAX: it does not say */
+    bool sound;  /* and the first of its id that is */
+};
+
+/* An array of small records, and an index of it. */
+struct state_list {
+    struct span text; /* the whole value; length 0: absent */
+    struct state_item *items;
+    size_t count, capacity;
+    struct names ids;
+    uint32_t *first; /* by number of the id: the item that counts, or else the first unsound one */
+    size_t first_capacity;
 };
 
 /*
@@ -42,14 +60,15 @@ struct state {
     struct state_entry *entries;
     size_t count, capacity, sound;
     bool sorted;             /* by allocated_us, as files that we wrote are */
-    uint32_t *slots;         /* by id: index + 1; 0: free */
-    size_t slot_count;
+    struct slots slots;      /* by id, of those that are sound */
     struct names names;
     bool has_revision;       /* without one, the original wrote it */
     int64_t revision;
     int64_t timestamp_us;    /* 0: none */
     int64_t history_bytes;   /* how much of history.jsonl counts */
-    struct span nodes, policy, waiting; /* whole values; length 0: absent */
+    struct state_list nodes, waiting;
+    struct span policy;                 /* length 0: absent */
+    bool drops_unsound;                 /* of the lists, when it is written */
     struct state_spans pending;         /* events, each an object */
     struct state_spans others;          /* members that we do not know: `"key": value` */
 };
@@ -74,18 +93,45 @@ struct state_entry *state_find(const struct state *state, const char *boost_id);
 int state_boosts(const struct state *state, const struct grid_boost_filter *filter,
                  grid_boost_fn fn, void *context, struct grid_error *err);
 
-/* As the driver's `load`, at `now_us`, and `nodes`. `note` (may be NULL) is told of nodes that are
- * not sound. */
+/* As the driver's `load`, at `now_us`. */
 int state_load(const struct state *state, int64_t now_us, grid_load_fn fn, void *context,
                struct grid_error *err);
-int state_nodes(const struct state *state, grid_node_fn fn, void *context, struct grid_error *err);
 
-/* How many nodes are registered, sound or not; each that is not is told of. */
-size_t state_count_nodes(const struct state *state, state_note_fn note, void *context);
+/* --- state_list.c: the arrays of small records, GRID_NODE `nodes` and GRID_TICKET `waiting` --- */
+
+/* Indexes both lists anew, whose texts are set. ENOMEM. */
+int state_index_lists(struct state *state, struct grid_error *err);
+void state_list_release(struct state_list *list);
+
+/* As the driver's `nodes`, `node` and `tickets`. */
+int state_nodes(const struct state *state, grid_node_fn fn, void *context, struct grid_error *err);
+int state_node(const struct state *state, const char *name, struct grid_node *ret,
+               struct grid_error *err);
+int state_tickets(const struct state *state, grid_ticket_fn fn, void *context,
+                  struct grid_error *err);
+
+/* How many there are, sound or not, once the changes (may be NULL) are made. */
+size_t state_count(const struct state *state, enum grid_subject subject,
+                   const struct grid_changes *changes);
+
+/* Tells of each that is not sound, and says how many those are; `note` may be NULL. */
+size_t state_check_list(const struct state *state, enum grid_subject subject, state_note_fn note,
+                        void *context);
+
+/* The record with this id as it stands in the file; length 0: it is new. */
+struct span state_old_record(const struct state *state, enum grid_subject subject, const char *id);
+
+/* Writes the member, if it has elements, into the file's object: what was not changed (`changes`
+ * may be NULL) as it stood, unsound records, too, unless the state drops them or their id is
+ * removed. Errors stick in json->out. */
+void state_write_list(const struct state *state, enum grid_subject subject,
+                      const struct grid_changes *changes, struct json *json);
+
+/* --- writing --- */
 
 /* Takes nodes, policy, waiting, history and pending from `from`, whose text goes over, too, as do
- * `lines` (malloc'd; may be NULL) that some of them may point to. */
-void state_adopt(struct state *state, struct state *from, char *lines);
+ * `lines` (malloc'd; may be NULL) that some of them may point to. ENOMEM. */
+int state_adopt(struct state *state, struct state *from, char *lines, struct grid_error *err);
 
 int state_add_span(struct state_spans *spans, struct span span);
 

@@ -1,7 +1,6 @@
-/* Looking into the state: boosts, sums, nodes. */
+/* Looking into the state: boosts and sums. */
 #include "store/state.h"
 
-#include "model/node_record.h"
 #include "model/record.h"
 
 #include <string.h>
@@ -27,6 +26,9 @@ static bool may_match(const struct state *state, const struct state_entry *entry
     if (entry->hash == 0 || !names_match(state, entry, filter))
         return false;
     if (filter->ends_before_us && entry->expires_us >= filter->ends_before_us)
+        return false;
+    if (filter->starts_before_us && (entry->starts_us == INT64_MIN
+                                     || entry->starts_us >= filter->starts_before_us))
         return false;
     size_t head = filter->id_prefix ? strnlen(filter->id_prefix, sizeof(entry->head)) : 0;
     return head == 0 || memcmp(entry->head, filter->id_prefix, head) == 0;
@@ -97,55 +99,4 @@ int state_load(const struct state *state, int64_t now_us, grid_load_fn fn, void 
         grid_error_set(err, rc, "no memory for the sums");
     load_release(&load);
     return rc;
-}
-
-struct node_reading {
-    grid_node_fn fn;
-    void *context;
-    state_note_fn note;
-    void *note_context;
-    size_t count;
-};
-
-static int pass_node(void *context, size_t index, struct span value, struct grid_error *err)
-{
-    struct node_reading *reading = context;
-    struct grid_node node;
-    struct grid_error why = {0};
-    reading->count++;
-    if (node_record_read(value, &node, &why) == 0)
-        return reading->fn ? reading->fn(reading->context, &node, err) : 0;
-    if (reading->note)
-        reading->note(reading->note_context, index, why.message);
-    return 0;
-}
-
-static int read_nodes(const struct state *state, struct node_reading *reading,
-                      struct grid_error *err)
-{
-    return state->nodes.length ? json_array(state->nodes, pass_node, reading, err) : 0;
-}
-
-int state_nodes(const struct state *state, grid_node_fn fn, void *context, struct grid_error *err)
-{
-    struct node_reading reading = {.fn = fn, .context = context};
-    return read_nodes(state, &reading, err);
-}
-
-static int count_element(void *context, size_t index, struct span value, struct grid_error *err)
-{
-    (void)index, (void)value, (void)err;
-    ++*(size_t *)context;
-    return 0;
-}
-
-size_t state_count_nodes(const struct state *state, state_note_fn note, void *context)
-{
-    struct node_reading reading = {.note = note, .note_context = context};
-    size_t count = 0;
-    if (note)
-        (void)read_nodes(state, &reading, NULL);
-    else if (state->nodes.length)
-        (void)json_array(state->nodes, count_element, &count, NULL);
-    return note ? reading.count : count;
 }

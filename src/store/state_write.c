@@ -3,6 +3,7 @@
 
 #include "model/node_record.h"
 #include "model/record.h"
+#include "model/ticket_record.h"
 
 #include <string.h>
 
@@ -105,103 +106,16 @@ static void write_boosts(const struct state *state, const struct grid_changes *c
     buffer_text(out, writer.begun ? "\n  ]" : "]");
 }
 
-/* --- nodes and policy ------------------------------------------------------------------------- */
-
-struct nodes_writer {
-    const struct grid_changes *changes;
-    struct json *json;
-};
-
-/* The latest change of a node: its index, or -1. Another's name never comes twice here. */
-static int64_t node_change(const struct grid_changes *changes, const char *node_id,
-                           struct grid_change *ret)
-{
-    for (size_t i = 0; i < grid_changes_count(changes); i++) {
-        grid_changes_get(changes, i, ret);
-        if (ret->subject == GRID_NODE && !ret->superseded
-            && strcmp(ret->node->node_id, node_id) == 0)
-            return (int64_t)i;
-    }
-    return -1;
-}
-
-static int rewrite_node(void *context, size_t index, struct span value, struct grid_error *err)
-{
-    (void)index, (void)err;
-    const struct nodes_writer *writer = context;
-    struct grid_node node;
-    struct grid_change change;
-    if (node_record_read(value, &node, NULL) < 0
-        || node_change(writer->changes, node.node_id, &change) < 0)
-        json_raw(writer->json, value);
-    else if (change.has_now)
-        node_record_write(writer->json, value, change.node);
-    return 0;
-}
-
-struct node_name {
-    const char *name;
-    struct span found;
-};
-
-static int match_node(void *context, size_t index, struct span value, struct grid_error *err)
-{
-    (void)index, (void)err;
-    struct node_name *wanted = context;
-    struct grid_node node;
-    if (node_record_read(value, &node, NULL) < 0 || strcmp(node.node_id, wanted->name) != 0)
-        return 0;
-    wanted->found = value;
-    return 1;
-}
-
-/* The record of a node as it stands in the file; length 0: it is new. */
-static struct span old_node(const struct state *state, const char *name)
-{
-    struct node_name wanted = {.name = name};
-    if (state->nodes.length)
-        (void)json_array(state->nodes, match_node, &wanted, NULL);
-    return wanted.found;
-}
-
-static void write_nodes(const struct state *state, const struct grid_changes *changes,
-                        struct json *json)
-{
-    struct nodes_writer writer = {changes, json};
-    struct grid_change change;
-    if (!changes || !grid_changes_nodes(changes)) {
-        if (state->nodes.length)
-            json_key(json, "nodes"), json_raw(json, state->nodes);
-        return;
-    }
-    json_key(json, "nodes");
-    json_open(json, '[');
-    if (state->nodes.length)
-        (void)json_array(state->nodes, rewrite_node, &writer, NULL);
-    for (size_t i = 0; i < grid_changes_count(changes); i++) {
-        grid_changes_get(changes, i, &change);
-        if (change.subject == GRID_NODE && change.has_now && !change.superseded
-            && old_node(state, change.node->node_id).length == 0)
-            node_record_write(json, (struct span){0}, change.node);
-    }
-    json_close(json, ']');
-}
-
 static void write_policy(const struct state *state, const struct grid_changes *changes,
                          struct json *json)
 {
-    const struct grid_policy *policy = NULL;
     struct grid_change change;
-    for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
-        grid_changes_get(changes, i, &change);
-        if (change.subject == GRID_POLICY)
-            policy = change.policy;
-    }
-    if (!policy && !state->policy.length)
+    bool changed = changes && grid_changes_find(changes, GRID_POLICY, "", &change);
+    if (!changed && !state->policy.length)
         return;
     json_key(json, "policy");
-    if (policy)
-        policy_record_write(json, policy);
+    if (changed)
+        policy_record_rewrite(json, state->policy, change.policy);
     else
         json_raw(json, state->policy);
 }
@@ -218,9 +132,12 @@ static struct span subject_of(const struct state *state, const struct grid_chang
         event->has_boost ? state_find(state, event->boost_id) : NULL;
     scratch->length = 0;
     if (change->node)
-        node_record_write(&compact, old_node(state, change->node->node_id), change->node);
+        node_record_write(&compact, state_old_record(state, GRID_NODE, change->node->node_id),
+                          change->node);
+    else if (change->ticket)
+        ticket_record_write(&compact, (struct span){0}, change->ticket);
     else if (change->policy)
-        policy_record_write(&compact, change->policy);
+        policy_record_rewrite(&compact, state->policy, change->policy);
     else if (entry)
         record_rewrite(&compact, state_record(state, entry), &event->boost);
     else
@@ -283,12 +200,9 @@ void state_write(const struct state *state, const struct state_commit *commit, s
     json_string(&json, grid_time_format_naive(commit->now_us, time));
     json_key(&json, "revision");
     json_int(&json, commit->revision);
-    write_nodes(state, commit->changes, &json);
+    state_write_list(state, GRID_NODE, commit->changes, &json);
     write_policy(state, commit->changes, &json);
-    if (state->waiting.length) {
-        json_key(&json, "waiting");
-        json_raw(&json, state->waiting);
-    }
+    state_write_list(state, GRID_TICKET, commit->changes, &json);
     if (commit->history_bytes) {
         json_key(&json, "history");
         json_int(&json, commit->history_bytes);

@@ -102,12 +102,21 @@ static int attempt(struct grid_tx *tx, enum grid_mode mode, grid_decide_fn decid
     return rc;
 }
 
+static void tell_events(const struct grid_store_options *options,
+                        const struct grid_changes *changes)
+{
+    struct grid_event event;
+    for (size_t i = 0; options->event && i < changes->count; i++)
+        if (grid_changes_event(changes, i, &event))
+            options->event(options->event_context, &event);
+}
+
 int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_decide_fn decide,
                         void *context, struct grid_commit *ret, struct grid_error *err)
 {
     struct grid_error unused = {0};
     err = err ? err : &unused;
-    struct grid_tx tx = {.store = store,
+    struct grid_tx tx = {.store = store, .nodes = NAMES_INIT,
                          .changes = {.texts = BUFFER_INIT, .actor = store->actor}};
     struct grid_commit commit = {0};
     int64_t deadline_us = clock_monotonic_us() + store->options.lock_timeout_us;
@@ -117,11 +126,16 @@ int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_deci
         raced = false;
         tx.tokens = 0;
         tx.after = NULL;
-        changes_clear(&tx.changes);
+        tx.named = false;
+        names_release(&tx.nodes);
+        tx_sums_release(&tx.sums);
+        changes_undo(&tx.changes, 0);
         rc = attempt(&tx, mode, decide, context, &commit, &raced, err);
     } while (raced && mode == GRID_WRITE && clock_monotonic_us() < deadline_us);
     if (raced)
         rc = grid_error_set(err, GRID_ETIMEOUT, "other writers were faster, again and again");
+    if (rc == 0 && commit.committed)
+        tell_events(&store->options, &tx.changes);
     if (rc == 0 || rc == GRID_EUNKNOWN) {
         if (ret)
             *ret = commit;
@@ -130,13 +144,35 @@ int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_deci
         rc = rc ? rc : after;
     }
     changes_release(&tx.changes);
+    names_release(&tx.nodes);
+    tx_sums_release(&tx.sums);
     return rc;
 }
 
+int grid_store_watch(struct grid_store *store, int64_t wait_us, int stop_fd,
+                     struct grid_error *err)
+{
+    struct grid_error unused = {0};
+    if (wait_us <= 0)
+        return 0;
+    return store->driver->watch(store->db, wait_us, stop_fd, err ? err : &unused);
+}
+
 int64_t grid_store_now(const struct grid_store *store) { return store->now_us; }
+
 int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn fn, void *context,
                      struct grid_error *err)
 {
     struct grid_error unused = {0};
     return store->driver->check(store->db, flags, fn, context, err ? err : &unused);
+}
+
+int grid_store_init(struct grid_store *store, int64_t group, struct grid_error *err)
+{
+    struct grid_error unused = {0};
+    err = err ? err : &unused;
+    if (!store->driver->init)
+        return grid_error_set(err, GRID_EUSAGE, "a '%s' store has no directory to make",
+                              store->driver->scheme);
+    return store->driver->init(store->db, group, err);
 }

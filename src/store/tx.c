@@ -21,6 +21,19 @@ void grid_tx_after(struct grid_tx *tx, grid_after_fn fn, void *context)
     tx->after_context = context;
 }
 
+size_t grid_tx_mark(const struct grid_tx *tx) { return tx->changes.count; }
+
+static void uncount(struct grid_tx *tx, size_t mark);
+
+void grid_tx_undo(struct grid_tx *tx, size_t mark)
+{
+    struct grid_change change;
+    uncount(tx, mark);
+    changes_undo(&tx->changes, mark);
+    bool changed = grid_changes_find(&tx->changes, GRID_POLICY, "", &change);
+    tx->policy = changed ? *change.policy : tx->head.policy;
+}
+
 int grid_tx_put_boost(struct grid_tx *tx, const struct grid_boost *was,
                       const struct grid_boost *now, enum grid_event_kind event, int64_t at_us,
                       const char *reason, struct grid_error *err)
@@ -31,6 +44,7 @@ int grid_tx_put_boost(struct grid_tx *tx, const struct grid_boost *was,
 /* What the driver streams, less what this transaction has changed. */
 struct unchanged {
     const struct grid_changes *changes;
+    size_t count; /* of changes, at the beginning: what `fn` puts is not shown */
     const struct grid_boost_filter *filter;
     grid_boost_fn fn;
     void *context;
@@ -39,7 +53,8 @@ struct unchanged {
 static int pass_unchanged(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     const struct unchanged *pass = context;
-    if (changes_have(pass->changes, boost->boost_id) || !grid_boost_matches(boost, pass->filter))
+    if (changes_have(pass->changes, GRID_BOOST, boost->boost_id)
+        || !grid_boost_matches(boost, pass->filter))
         return 0;
     return pass->fn(pass->context, boost, err);
 }
@@ -48,9 +63,9 @@ static int pass_unchanged(void *context, const struct grid_boost *boost, struct 
 static int pass_changed(const struct unchanged *pass, struct grid_error *err)
 {
     struct grid_change change;
-    size_t count = pass->changes->count;
-    for (size_t i = 0; i < count; i++) {
-        grid_changes_get(pass->changes, pass->filter->newest_first ? count - 1 - i : i, &change);
+    for (size_t i = 0; i < pass->count; i++) {
+        size_t at = pass->filter->newest_first ? pass->count - 1 - i : i;
+        grid_changes_get(pass->changes, at, &change);
         if (change.subject != GRID_BOOST || change.superseded || !change.has_now
             || !grid_boost_matches(&change.now, pass->filter))
             continue;
@@ -65,7 +80,8 @@ int grid_tx_boosts(struct grid_tx *tx, const struct grid_boost_filter *filter, g
                    void *context, struct grid_error *err)
 {
     static const struct grid_boost_filter everything;
-    struct unchanged pass = {&tx->changes, filter ? filter : &everything, fn, context};
+    struct unchanged pass = {&tx->changes, tx->changes.count, filter ? filter : &everything, fn,
+                             context};
     int rc = pass.filter->newest_first ? pass_changed(&pass, err) : 0;
     if (rc == 0)
         rc = tx->store->driver->boosts(tx->store->db, pass.filter, pass_unchanged, &pass, err);
@@ -128,7 +144,7 @@ static int search_boost(void *context, const struct grid_boost *boost, struct gr
 
 static int search_event(void *context, const struct grid_event *event, struct grid_error *err)
 {
-    if (!event->has_boost || grid_event_ends(event->event) == GRID_ACTIVE)
+    if (!event->has_boost || event->boost.ended == GRID_ACTIVE)
         return 0;
     return search_boost(context, &event->boost, err);
 }
@@ -174,128 +190,11 @@ int grid_tx_find(struct grid_tx *tx, const char *id, struct grid_boost *ret,
     return 0;
 }
 
-/* --- nodes, policy, load ---------------------------------------------------------------------- */
-
-int grid_tx_put_node(struct grid_tx *tx, const struct grid_node *node, enum grid_event_kind event,
-                     const char *reason, struct grid_error *err)
-{
-    return changes_put_node(&tx->changes, node, event == GRID_EVENT_NODE_REMOVED, event, reason,
-                            err);
-}
-
-int grid_tx_put_policy(struct grid_tx *tx, const struct grid_policy *policy, const char *reason,
-                       struct grid_error *err)
-{
-    tx->policy = *policy;
-    return changes_put_policy(&tx->changes, policy, GRID_EVENT_POLICY_SET, reason, err);
-}
-
-const struct grid_policy *grid_tx_policy(const struct grid_tx *tx) { return &tx->policy; }
-
-struct node_pass {
-    const struct grid_tx *tx;
-    grid_node_fn fn;
-    void *context;
-};
-
-static int pass_node(void *context, const struct grid_node *node, struct grid_error *err)
-{
-    const struct node_pass *pass = context;
-    bool removed = false;
-    const struct grid_node *changed = changes_node(&pass->tx->changes, node->node_id, &removed);
-    if (removed)
-        return 0;
-    return pass->fn(pass->context, changed ? changed : node, err);
-}
-
-static int see_name(void *context, const struct grid_node *node, struct grid_error *err)
-{
-    (void)err;
-    return strcmp(context, node->node_id) == 0;
-}
-
-/* The new ones come behind those that the driver has. */
-int grid_tx_nodes(struct grid_tx *tx, grid_node_fn fn, void *context, struct grid_error *err)
-{
-    const struct grid_store_driver *driver = tx->store->driver;
-    struct node_pass pass = {tx, fn, context};
-    struct grid_change change;
-    int rc = driver->nodes(tx->store->db, pass_node, &pass, err);
-    for (size_t i = 0; rc == 0 && i < tx->changes.count; i++) {
-        if (tx->changes.entries[i].subject != GRID_NODE)
-            continue;
-        grid_changes_get(&tx->changes, i, &change);
-        if (change.superseded || !change.has_now)
-            continue;
-        char name[GRID_NODE_SIZE];
-        text_copy(name, sizeof(name), change.node->node_id);
-        int old = driver->nodes(tx->store->db, see_name, name, err);
-        rc = old < 0 ? old : old > 0 ? 0 : fn(context, change.node, err);
-    }
-    return rc;
-}
-
-static int stop_at_once(void *context, const struct grid_node *node, struct grid_error *err)
-{
-    (void)context, (void)node, (void)err;
-    return 1;
-}
-
-bool grid_tx_managed(struct grid_tx *tx)
-{
-    if (tx->changes.node_count == 0)
-        return tx->head.nodes > 0;
-    return grid_tx_nodes(tx, stop_at_once, NULL, NULL) > 0;
-}
-
-struct node_search {
-    const char *name;
-    struct grid_node *ret;
-    struct names names;
-};
-
-static int search_node(void *context, const struct grid_node *node, struct grid_error *err)
-{
-    struct node_search *search = context;
-    if (strcmp(node->node_id, search->name) == 0) {
-        *search->ret = *node;
-        return 1;
-    }
-    if (names_add(&search->names, node->node_id) == UINT32_MAX)
-        return grid_error_set(err, GRID_ENOMEM, "no memory for the nodes");
-    return 0;
-}
-
-static const char *next_name(void *context, size_t index)
-{
-    const struct names *names = context;
-    return index < names->count ? names_get(names, (uint32_t)index) : NULL;
-}
-
-int grid_tx_node(struct grid_tx *tx, const char *name, struct grid_node *ret,
-                 struct grid_error *err)
-{
-    struct node_search search = {name, ret, NAMES_INIT};
-    int rc = grid_tx_nodes(tx, search_node, &search, err);
-    const char *nearest = rc == 0 ? text_nearest(name, next_name, &search.names) : NULL;
-    if (rc == 0) {
-        rc = grid_error_set(err, GRID_ENOTFOUND, "no node '%s'", text_shown(name));
-        if (nearest)
-            grid_error_hint(err, "did you mean '%s'?", text_shown(nearest));
-    }
-    names_release(&search.names);
-    return rc > 0 ? 0 : rc;
-}
-
-/* The driver's sums, by names of our own. */
-struct sums {
-    struct names names;
-    struct load load;
-};
+/* --- load: the driver's sums once, then each change as it is made or taken back ------------- */
 
 static int take_load(void *context, const struct grid_load *load, struct grid_error *err)
 {
-    struct sums *sums = context;
+    struct tx_sums *sums = context;
     uint32_t node = names_add(&sums->names, load->node);
     uint32_t resource = names_add(&sums->names, load->resource);
     struct load_row *row = node == UINT32_MAX || resource == UINT32_MAX
@@ -308,7 +207,8 @@ static int take_load(void *context, const struct grid_load *load, struct grid_er
     return 0;
 }
 
-static int add_boost(struct sums *sums, const struct grid_boost *boost, int64_t now_us, int sign)
+static int count_boost(struct tx_sums *sums, const struct grid_boost *boost, int64_t now_us,
+                       int sign)
 {
     if (!grid_boost_counts(boost))
         return 0;
@@ -322,29 +222,44 @@ static int add_boost(struct sums *sums, const struct grid_boost *boost, int64_t 
 }
 
 /* What was counted goes, what counts now comes: over several changes of one boost this adds up. */
-static int add_changes(struct grid_tx *tx, struct sums *sums)
+static int count_change(struct grid_tx *tx, size_t index, int sign)
 {
     struct grid_change change;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < tx->changes.count; i++) {
-        grid_changes_get(&tx->changes, i, &change);
-        if (change.subject == GRID_BOOST && change.has_was)
-            rc = add_boost(sums, &change.was, tx->head.now_us, -1);
-        if (rc == 0 && change.subject == GRID_BOOST && change.has_now)
-            rc = add_boost(sums, &change.now, tx->head.now_us, 1);
-    }
+    grid_changes_get(&tx->changes, index, &change);
+    if (change.subject == GRID_BOOST && change.has_was)
+        rc = count_boost(&tx->sums, &change.was, tx->head.now_us, -sign);
+    if (rc == 0 && change.subject == GRID_BOOST && change.has_now)
+        rc = count_boost(&tx->sums, &change.now, tx->head.now_us, sign);
     return rc;
+}
+
+/* Before the changes behind a mark are undone. Their names and rows are there, so it cannot fail;
+ * `later` stays, which costs a look at most. */
+static void uncount(struct grid_tx *tx, size_t mark)
+{
+    while (tx->sums.changes > mark)
+        (void)count_change(tx, --tx->sums.changes, -1);
+}
+
+void tx_sums_release(struct tx_sums *sums)
+{
+    load_release(&sums->load);
+    names_release(&sums->names);
+    *sums = (struct tx_sums){.names = NAMES_INIT};
 }
 
 int grid_tx_load(struct grid_tx *tx, grid_load_fn fn, void *context, struct grid_error *err)
 {
-    struct sums sums = {.names = NAMES_INIT};
-    int rc = tx->store->driver->load(tx->store->db, take_load, &sums, err);
-    if (rc == 0 && add_changes(tx, &sums) != 0)
-        rc = grid_error_set(err, GRID_ENOMEM, "no memory for the sums");
-    if (rc == 0)
-        rc = load_stream(&sums.load, &sums.names, fn, context, err);
-    load_release(&sums.load);
-    names_release(&sums.names);
-    return rc;
+    struct tx_sums *sums = &tx->sums;
+    int rc = 0;
+    if (!sums->read) {
+        tx_sums_release(sums);
+        rc = tx->store->driver->load(tx->store->db, take_load, sums, err);
+    }
+    for (; rc == 0 && sums->changes < tx->changes.count; sums->changes++)
+        if (count_change(tx, sums->changes, 1) != 0)
+            rc = grid_error_set(err, GRID_ENOMEM, "no memory for the sums");
+    sums->read = rc == 0;
+    return rc ? rc : load_stream(&sums->load, &sums->names, fn, context, err);
 }

@@ -10,4 +10,7 @@ int64_t clock_now_us(void);
 /* Of a clock that never steps, for waiting. */
 int64_t clock_monotonic_us(void);
 
+/* The same, but it goes on while the machine sleeps. */
+int64_t clock_boot_us(void);
+
 #endif

@@ -89,6 +89,13 @@ void json_int(struct json *json, int64_t number);
 void json_float(struct json *json, double number); /* finite; as Python's repr */
 void json_bool(struct json *json, bool value);
 void json_null(struct json *json);
+
+/* A member: its key, and its value as above. */
+void json_put_text(struct json *json, const char *key, const char *text);
+void json_put_int(struct json *json, const char *key, int64_t number);
+void json_put_float(struct json *json, const char *key, double number);
+void json_put_bool(struct json *json, const char *key, bool value);
+
 /* A value whose text exists already, printed as it is (its own layout and all). */
 void json_raw(struct json *json, struct span value);
 /* A valid value, printed anew in this printer's layout: only white space between tokens changes;

@@ -154,6 +154,30 @@ void json_null(struct json *json)
     print_word(json, "null");
 }
 
+void json_put_text(struct json *json, const char *key, const char *text)
+{
+    json_key(json, key);
+    json_string(json, text);
+}
+
+void json_put_int(struct json *json, const char *key, int64_t number)
+{
+    json_key(json, key);
+    json_int(json, number);
+}
+
+void json_put_float(struct json *json, const char *key, double number)
+{
+    json_key(json, key);
+    json_float(json, number);
+}
+
+void json_put_bool(struct json *json, const char *key, bool value)
+{
+    json_key(json, key);
+    json_bool(json, value);
+}
+
 void json_raw(struct json *json, struct span value)
 {
     separate(json);

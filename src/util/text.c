@@ -138,6 +138,14 @@ bool text_copy(char *to, size_t size, const char *from)
     return whole;
 }
 
+char *text_copy_lower(char *to, size_t size, const char *from)
+{
+    text_copy(to, size, from);
+    for (char *at = to; *at; at++)
+        *at = text_lower(*at);
+    return to;
+}
+
 bool text_same(const char *a, const char *b)
 {
     for (; text_lower(*a) == text_lower(*b); a++, b++)
@@ -256,10 +264,8 @@ static unsigned distance(const char *a, const char *b)
 
 static bool fold(char folded[static WORD_MAX + 1], const char *word)
 {
-    bool fits = text_copy(folded, WORD_MAX + 1, word);
-    for (char *at = folded; *at; at++)
-        *at = text_lower(*at);
-    return fits;
+    text_copy_lower(folded, WORD_MAX + 1, word);
+    return strlen(word) <= WORD_MAX;
 }
 
 const char *text_nearest(const char *word, text_next_fn next, void *context)

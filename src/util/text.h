@@ -52,6 +52,9 @@ const char *buffer_string(struct buffer *buffer);
 /* snprintf("%s") that says whether all of it fitted, and never cuts inside a character. */
 bool text_copy(char *to, size_t size, const char *from);
 
+/* The same in lower case (ASCII letters only). Returns `to`. */
+char *text_copy_lower(char *to, size_t size, const char *from);
+
 /* How much of `length` bytes such a copy keeps. */
 size_t text_cut(const char *text, size_t length, size_t size);
 

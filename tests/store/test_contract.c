@@ -1,48 +1,5 @@
 /* The store contract: what every driver does, tested on each in turn. */
-#include "grid/ledger.h"
-
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-/* A ledger of the test's own, and how to reach it: once more for a second writer. */
-struct place {
-    char url[128], directory[64];
-};
-
-static void make_place(struct place *place, const char *scheme)
-{
-    static int number;
-    *place = (struct place){0};
-    if (strcmp(scheme, "file") == 0) {
-        strcpy(place->directory, "/tmp/grid-contract-XXXXXX");
-        cr_assert_not_null(mkdtemp(place->directory));
-        snprintf(place->url, sizeof(place->url), "file:%s", place->directory);
-    } else {
-        snprintf(place->url, sizeof(place->url), "%s:contract-%d", scheme, ++number);
-    }
-}
-
-static void drop_place(struct place *place)
-{
-    char command[128];
-    if (!place->directory[0])
-        return;
-    snprintf(command, sizeof(command), "rm -rf '%s'", place->directory);
-    cr_assert_eq(system(command), 0);
-}
-
-static struct grid_store *open_store(const char *url)
-{
-    struct grid_store_options options = {.url = url, .actor = "tester@here",
-                                         .lock_timeout_us = 200000};
-    struct grid_store *store = NULL;
-    struct grid_error err = {0};
-    cr_assert_eq(grid_store_open(&options, &store, &err), 0, "%s: %s", url, err.message);
-    return store;
-}
+#include "store/place.h"
 
 static struct grid_boost sample(const char *id, int64_t now_us)
 {
@@ -364,24 +321,16 @@ static void tells_what_was_changed(const struct place *place)
     grid_store_close(store);
 }
 
-static void (*const contract[])(const struct place *place) = {
+static const contract_fn contract[] = {
     starts_empty_and_creates_nothing, keeps_what_was_committed, gives_back_every_value,
     drops_what_is_not_committed, reads_see_own_changes, several_changes_of_one_boost,
     finds_by_id_and_prefix, two_writers_race, tells_what_was_changed,
 };
 
-static void check_driver(const char *scheme)
-{
-    for (size_t i = 0; i < sizeof(contract) / sizeof(contract[0]); i++) {
-        struct place place;
-        make_place(&place, scheme);
-        contract[i](&place);
-        drop_place(&place);
-    }
-}
+#define CONTRACT contract, sizeof(contract) / sizeof(contract[0])
 
-Test(contract, file) { check_driver("file"); }
-Test(contract, memory) { check_driver("memory"); }
+Test(contract, file) { check_driver("file", CONTRACT); }
+Test(contract, memory) { check_driver("memory", CONTRACT); }
 
 Test(store, decides_again_after_a_lost_race)
 {

@@ -18,7 +18,9 @@
     ",\n      \"priority\": \"high\",\n      \"owner\": \"ollie\",\n      \"host\": \"gpu1\",\n"  \
     "      \"reason\": \"a \\\"b\\\"\",\n      \"token\": 12,\n      \"group_id\": \"" ID "\",\n" \
     "      \"request_id\": \"r-1\",\n      \"requested\": \"cpu 2\",\n"                           \
-    "      \"starts_at\": \"2026-01-23T20:30:00.000000+00:00\""
+    "      \"starts_at\": \"2026-01-23T20:30:00.000000+00:00\",\n"                              \
+    "      \"renews_until\": \"2026-01-23T23:00:00.000000+00:00\",\n"                           \
+    "      \"started\": true,\n      \"warned\": true,\n      \"preempted_by\": \"" ID "\""
 #define CLOSE "\n    }"
 
 #define TEN "0123456789"

@@ -191,8 +191,13 @@ Test(amount, typed_amounts)
     cr_expect_eq(grid_amount_parse("CPU", "\x1b[2J", &(int64_t){0}, &err), GRID_EUSAGE);
     cr_expect_str_eq(err.message, "amount '\\x1b[2J' is not a number");
     cr_expect_str_eq(err.hint, "try 2, 0.5 or 1e3");
-    grid_amount_parse("MEMORY", "16gb", &(int64_t){0}, &err);
-    cr_expect(strstr(err.hint, "512MiB"));
+    static const char *const hints[][3] = {
+        {"MEMORY", "16x", "512MiB"}, {"MEMORY", "16gb", "'16GB'"}, {"MEMORY", "1.5g", "'1.5GiB'"},
+        {"MEMORY", "16KB", "'16kB'"}, {"CPU", "16GB", "only memory"}};
+    for (size_t i = 0; i < countof(hints); i++) {
+        grid_amount_parse(hints[i][0], hints[i][1], &(int64_t){0}, &err);
+        cr_expect(strstr(err.hint, hints[i][2]), "%s: %s", hints[i][1], err.hint);
+    }
 }
 
 static const struct {
@@ -250,7 +255,11 @@ static const struct {
     {"CPU", GRID_AMOUNT_MAX, "1000000000.0", "1000000000.0"},
     {"CPU", GRID_AMOUNT_MAX - 1, "999999999.999999", "999999999.999999"},
     {"MEMORY", 8 * GIB, "8.0", "8.0 GiB"},
-    {"MEMORY", 1, "9.313225746154785e-10", "9.313225746154785e-10 GiB"},
+    {"MEMORY", 1, "9.313225746154785e-10", "0.001 KiB"},
+    {"MEMORY", 1024, "9.5367431640625e-07", "1.0 KiB"},
+    {"MEMORY", 100 << 20, "0.09765625", "100.0 MiB"},
+    {"MEMORY", GIB / 2, "0.5", "0.5 GiB"},
+    {"MEMORY", 0, "0.0", "0.0 GiB"},
     {"MEMORY", GRID_MEMORY_MAX - 1, "4194303.999999999", "4194304.0 GiB"},
     {"MEMORY", GRID_MEMORY_MAX, "4194304.0", "4194304.0 GiB"},
 };

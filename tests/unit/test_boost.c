@@ -43,6 +43,26 @@ Test(boost, state_at_an_instant)
     }
 }
 
+/* What a reservation, a lease and a victim of pre-emption are at an instant. */
+Test(boost, marks_and_leases)
+{
+    struct grid_boost boost = {.starts_us = 10, .expires_us = 20, .is_active = true};
+    cr_expect(grid_boost_starts_later(&boost, 9) && !grid_boost_starts_later(&boost, 10));
+    boost.started = true; /* the clock was set back */
+    cr_expect(!grid_boost_starts_later(&boost, 9));
+    cr_expect_eq(grid_boost_state(&boost, 9), GRID_ACTIVE);
+    cr_expect_eq(grid_boost_until(&boost), 20);
+    boost.renews_until_us = 15;
+    cr_expect_eq(grid_boost_until(&boost), 20);
+    boost.renews_until_us = GRID_NEVER;
+    cr_expect_eq(grid_boost_until(&boost), GRID_NEVER);
+    cr_expect_eq(grid_boost_state(&boost, 20), GRID_EXPIRED);
+    strcpy(boost.preempted_by, "winner");
+    cr_expect_eq(grid_boost_ending(&boost), GRID_PREEMPTED);
+    cr_expect_eq(grid_boost_state(&boost, 19), GRID_ACTIVE);
+    cr_expect_eq(grid_boost_state(&boost, 20), GRID_PREEMPTED);
+}
+
 static const char *const state_names[] = {"active", "scheduled", "released", "expired",
                                           "preempted"};
 static const char *const priority_names[] = {"low", "normal", "high", "critical"};
@@ -189,6 +209,16 @@ Test(boost, filters)
     struct grid_boost released = example;
     released.is_active = false; /* it has ended, whatever its end says */
     cr_expect(grid_boost_matches(&released, &(struct grid_boost_filter){.ends_before_us = 1}));
+    struct grid_boost reserved = example;
+    struct grid_boost_filter starting = {.starts_before_us = 51};
+    cr_expect(!grid_boost_matches(&reserved, &starting), "a grant has no start of its own");
+    reserved.starts_us = 50;
+    cr_expect(grid_boost_matches(&reserved, &starting));
+    reserved.starts_us = 51;
+    cr_expect(!grid_boost_matches(&reserved, &starting));
+    reserved.starts_us = 50;
+    reserved.started = true;
+    cr_expect(!grid_boost_matches(&reserved, &starting));
 }
 
 static const struct {

@@ -58,10 +58,10 @@ static void show(struct buffer *to, const struct cluster *cluster)
 }
 
 /* Notes without the file's name, one a line. */
-static void take_note(void *context, const char *text)
+static void take_note(void *context, bool warning, const char *text)
 {
     cr_expect(text_begins(text, path), "%s", text);
-    buffer_format(context, "%s\n", text + strlen(path) + 1);
+    buffer_format(context, "%s%s\n", warning ? "warning: " : "", text + strlen(path) + 1);
 }
 
 /* Reads `path`: what it holds, or the message without the file's name; and the notes. */
@@ -94,6 +94,7 @@ static void expect(const char *what, int wanted_rc, const char *wanted, const ch
 /* --- the samples ----------------------------------------------------------------------------- */
 
 #define GIB8 "MEMORY=8589934592"
+#define UNUSED " what these keys say is not used: "
 static const struct {
     const char *file;
     int rc;
@@ -108,7 +109,7 @@ static const struct {
     {"bad_role", GRID_EUSAGE, "3:65: unknown role 'king'", NULL},
     {"bad_zero_memory", GRID_EUSAGE, "3:56: memory_gb '0' is less than 1", NULL},
     {"cluster_minimal", 0, "a@h  user=u has CPU=4000000 GPU=0 MEMORY=1073741824 keep lend;",
-     "1:1: 'name' is not used\n"},
+     UNUSED "'name'\n"},
     {"cluster_init_default", 0,
      "node-01@192.0.2.100  user=username #gpu #cuda has CPU=4000000 GPU=4000000 MEMORY=68719476736 "
      "keep lend;", NULL},
@@ -117,34 +118,26 @@ static const struct {
      "keep CPU=800000 MEMORY=6871947673 lend;"
      "gpu1@gpu1  user=u has CPU=4000000 GPU=1000000 MEMORY=17179869184 "
      "keep CPU=800000 MEMORY=3435973836 lend; enabled",
-     "1:1: 'name' is not used\n8:3: 'rebalance_interval' is not used\n"
-     "9:3: 'pressure_thresholds' is not used\n"},
+     UNUSED "'name', 'rebalance_interval', 'pressure_thresholds'\n"},
     {"cluster_sharing_disabled", 0,
      "m@m master user=u has CPU=4000000 GPU=0 " GIB8 " keep lend;"
      "w@w  user=u has CPU=4000000 GPU=1000000 " GIB8 " keep lend; disabled", NULL},
     {"cluster_enhanced", 0,
      "gpu-master@gpu-master master alone user=alice #gpu #cuda #master "
      "has CPU=8000000 GPU=1000000 MEMORY=34359738368 keep CPU=1600000 MEMORY=6871947673 "
-     "lend CPU=4000000 MEMORY=0 GPU=0;"
+     "lend CPU=4000000 GPU=0 MEMORY=0;"
      "gpu1@gpu1 worker user=bob #gpu #worker "
      "has CPU=6000000 GPU=1000000 MEMORY=17179869184 keep CPU=1200000 MEMORY=3435973836 "
-     "lend CPU=8000000 " GIB8 " GPU=1000000;"
+     "lend CPU=8000000 GPU=1000000 " GIB8 ";"
      "gpu2@gpu2 worker user=alice #gpu #cuda #worker "
      "has CPU=8000000 GPU=1000000 MEMORY=34359738368 keep CPU=1600000 MEMORY=6871947673 "
-     "lend CPU=12000000 MEMORY=17179869184 GPU=1000000; enabled",
-     "3:3: 'default_gpus_per_node' is not used\n4:3: 'default_nodes' is not used\n"
-     "5:3: 'retry_attempts' is not used\n6:3: 'timeout_seconds' is not used\n"
-     "7:3: 'working_directory' is not used\n8:3: 'runtime_env' is not used\n"
-     "14:5: 'mode' is not used\n16:5: 'rebalance_interval_seconds' is not used\n"
-     "17:5: 'allocation_timeout_minutes' is not used\n"
-     "18:5: 'monitoring_interval_seconds' is not used\n"
-     "20:7: 'cpu_pressure_high' is not used\n21:7: 'cpu_pressure_low' is not used\n"
-     "22:7: 'memory_pressure_high' is not used\n23:7: 'memory_pressure_low' is not used\n"
-     "24:7: 'gpu_pressure_high' is not used\n25:7: 'gpu_pressure_low' is not used\n"
-     "27:5: 'priorities' is not used\n32:1: 'logging' is not used\n35:1: 'name' is not used\n"
-     "54:5: 'priority' is not used\n57:3: 'ray_start_params' is not used\n"
-     "74:5: 'priority' is not used\n75:5: 'initialization_commands' is not used\n"
-     "92:5: 'priority' is not used\n"},
+     "lend CPU=12000000 GPU=1000000 MEMORY=17179869184; enabled",
+     UNUSED "'default_gpus_per_node', 'default_nodes', 'retry_attempts', 'timeout_seconds', "
+     "'working_directory', 'runtime_env', 'mode', 'rebalance_interval_seconds', "
+     "'allocation_timeout_minutes', 'monitoring_interval_seconds', 'cpu_pressure_high', "
+     "'cpu_pressure_low', 'memory_pressure_high', 'memory_pressure_low', 'gpu_pressure_high', "
+     "'gpu_pressure_low', 'priorities', 'logging', 'name', 'priority', 'ray_start_params', "
+     "'initialization_commands'\n"},
 };
 
 Test(cluster, reads_and_refuses_the_samples)
@@ -256,9 +249,14 @@ static const struct {
 } unused[] = {
     {N "}\n", ""},
     {N ", gpus: 3, <<: {role: master}}\nx: {y: {z: [1, 2]}, w: 1}\n'a.b': ~\n",
-     "2:59: 'gpus' is not used\n2:68: '<<' is not used\n3:1: 'x' is not used\n"
-     "4:1: 'a.b' is not used\n"},
-    {N "}\nnodes[0].name: b\n", "3:1: 'nodes[0].name' is not used\n"},
+     "warning: 2:59: 'gpus' is not used\nwarning: 2:68: '<<' is not used\n"
+     "warning: 3:1: 'x' is not used\nwarning: 4:1: 'a.b' is not used\n"},
+    {N "}\nnodes[0].name: b\n", "warning: 3:1: 'nodes[0].name' is not used\n"},
+    {N ", cpu_cuont: 99}\nlogging: {a: 1, b: 2}\nexecution: {logging: 1}\n",
+     "warning: 2:59: 'cpu_cuont' is not used: did you mean 'cpu_count'?\n" UNUSED "'logging'\n"},
+    {N "}\nresource_shraing: {enabled: no}\ncpu_count: 3\n",
+     "warning: 3:1: 'resource_shraing' is not used: did you mean 'resource_sharing'?\n"
+     "warning: 4:1: 'cpu_count' is not used here\n"},
     {"execution: {resource_sharing: {policy: balanced}}\n" N "}\n"
      "resource_sharing: {policy: aggressive, enabled: no}\n",
      "4:28: 'policy' is not used, execution.resource_sharing wins\n"},

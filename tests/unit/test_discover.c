@@ -45,8 +45,8 @@ static void expect(const char *what, const char *smi, int64_t gpus, const char *
     struct grid_amounts found = {0};
     struct grid_error err = {0};
     cr_expect_eq(discover_capacity(smi, &found, take_note, &notes, &err), 0, "%s", err.message);
-    cr_expect_eq(grid_amounts_get(&found, "GPU", -1), gpus * GRID_AMOUNT_UNIT, "%s: %jd", what,
-                 (intmax_t)grid_amounts_get(&found, "GPU", -1));
+    cr_expect_eq(grid_amounts_get(&found, "GPU", 0), gpus * GRID_AMOUNT_UNIT, "%s: %jd", what,
+                 (intmax_t)grid_amounts_get(&found, "GPU", 0));
     cr_expect(*note ? strstr(buffer_string(&notes), note) != NULL : notes.length == 0, "%s: %s",
               what, buffer_string(&notes));
 }

@@ -1,6 +1,11 @@
 /* Random operations on a ledger, and after each of them the whole of it held against the model of
  * oracle.h: sums, limits, devices, choice of the lender, and the start that a refusal promises. */
 #include "unit/oracle.h"
+#include "util/file.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 /* --- requests --------------------------------------------------------------------------------- */
 
@@ -33,19 +38,20 @@ static void check_member(const struct grid_boost *boost, int64_t now_us)
 {
     const struct grid_node *node = node_named(boost->source_node);
     const char *resource = boost->resource_type;
+    int64_t from_us = boost->starts_us, end_us = boost->expires_us;
     bool whole = strcmp(resource, "GPU") == 0 && boost->amount_u % GRID_AMOUNT_UNIT == 0;
     if (model.node_count > 0) {
         int64_t there = grid_amounts_get(&node->capacity, "GPU", 0) / GRID_AMOUNT_UNIT;
-        holds(node->can_share && !(node->held && now_us < node->hold_until_us),
+        holds(node->can_share && !(node->held && from_us < node->hold_until_us),
               "'%s' may not lend", node->node_id);
-        holds(boost->devices == (whole ? devices_for(boost, there) : 0), "devices %llx",
-              (unsigned long long)boost->devices);
-        holds(sum_at(LENT, node->node_id, resource, now_us) + boost->amount_u
+        holds(boost->devices == (whole && from_us <= now_us ? devices_for(boost, there) : 0),
+              "devices %llx", (unsigned long long)boost->devices);
+        holds(peak(LENT, node->node_id, resource, from_us, end_us) + boost->amount_u
                   <= lendable(node, resource), "'%s' lends too much", node->node_id);
-        holds(sum_at(BORROWED, boost->target_node, resource, now_us) + boost->amount_u
+        holds(peak(BORROWED, boost->target_node, resource, from_us, end_us) + boost->amount_u
                   <= grid_amounts_get(&node_named(boost->target_node)->borrow, resource,
                                       INT64_MAX), "'%s' borrows too much", boost->target_node);
-        holds(sum_at(OWNED, boost->owner, resource, now_us) + boost->amount_u
+        holds(peak(OWNED, boost->owner, resource, from_us, end_us) + boost->amount_u
                   <= grid_amounts_get(&model.policy.quota, resource, INT64_MAX),
               "'%s' has too much", boost->owner);
     }
@@ -60,7 +66,9 @@ static void check_grant(const struct grid_request *request, const struct grid_bo
     for (int i = 0; members[i].boost_id[0]; i++) {
         holds(!chosen || strcmp(members[i].source_node, chosen->node_id) == 0,
               "'%s' was chosen, not '%s'", members[i].source_node, chosen->node_id);
-        holds(members[i].expires_us == grid_time_add(now_us, request->duration_us), "its end");
+        int64_t start_us = request->start_us ? request->start_us : now_us;
+        holds(members[i].starts_us == start_us, "its start");
+        holds(members[i].expires_us == grid_time_add(start_us, request->duration_us), "its end");
         for (size_t j = 0; j < request->need_count; j++)
             if (strcmp(members[i].resource_type, request->needs[j].resource) == 0)
                 sums_u[j] += members[i].amount_u;
@@ -70,20 +78,21 @@ static void check_grant(const struct grid_request *request, const struct grid_bo
         holds(sums_u[j] == request->needs[j].amount_u, "not all of it was granted");
 }
 
-static void make_request(struct grid_request *request, const char *const *ids)
+static void make_request(struct grid_request *request, const char *id)
 {
     *request = (struct grid_request){
-        .boost_ids = ids, .id_count = GRID_GROUP_MOST,
+        .boost_id = id,
         .target_node = names[below(100) < 98 ? below(NAMES - 1) : NAMES - 1],
         .need_count = below(10) < 6 ? 1 : 1 + below(3), .priority = (enum grid_priority)below(4),
         .duration_us = below(20) ? (int64_t)(1 + below(90)) * GRID_MINUTE : GRID_NEVER,
         .source_node = below(4) ? NULL : names[below(100) < 95 ? below(NAMES - 1) : NAMES - 1],
         .prefer_node = below(3) ? NULL : names[below(NAMES)],
+        .start_us = below(5) ? 0 : frozen_us + (int64_t)(1 + below(90)) * GRID_MINUTE,
         .split = below(3) == 0, .owner = owners[below(3)], .host = "here", .reason = "chance",
     };
     unsigned first = below(3);
     for (size_t i = 0; i < request->need_count; i++) {
-        request->needs[i].resource = resources[(first + i) % 3];
+        text_copy(request->needs[i].resource, GRID_RESOURCE_SIZE, resources[(first + i) % 3]);
         request->needs[i].amount_u = (int64_t)(1 + below(below(4) ? 6 : 20))
                                      * units[(first + i) % 3];
     }
@@ -115,19 +124,15 @@ static void do_reserve(void)
 static void do_request(void)
 {
     static struct grid_boost members[GRID_GROUP_MOST + 1];
-    char ids[GRID_GROUP_MOST][GRID_ID_SIZE];
-    const char *pointers[GRID_GROUP_MOST];
+    char id[GRID_ID_SIZE];
     struct grid_request request;
     struct grid_explain explain = {.starts_us = GRID_NEVER};
     struct grid_grant grant;
     struct grid_error err = {0};
-    for (int i = 0; i < GRID_GROUP_MOST; i++) {
-        snprintf(ids[i], GRID_ID_SIZE, "%06d-%02d", model.ids, i);
-        pointers[i] = ids[i];
-    }
+    snprintf(id, sizeof(id), "%08x-0000-4000-8000-%012d", model.ids * 2654435761u, model.ids);
     model.ids++;
     memset(members, 0, sizeof(members));
-    make_request(&request, pointers);
+    make_request(&request, id);
     bool dry_run = below(10) == 0;
     int rc = grid_ledger_request(model.store, &request, dry_run, &explain, &grant, take_member,
                                  members, &err);
@@ -228,8 +233,15 @@ static void do_remove(void)
         involved |= is_involved(&model.boosts[i], name);
     int want = !ours ? GRID_ENOTFOUND : involved && !force ? GRID_ECONFLICT : 0;
     holds(rc == want, "removing '%s': %d, not %d: %s", name, rc, want, err.message);
+    grid_auto_free bool *goes = calloc((size_t)model.count + 1, sizeof(*goes));
+    for (int i = 0; rc == 0 && i < model.count; i++)
+        for (int j = 0; j < model.count; j++)
+            goes[i] |= is_involved(&model.boosts[j], name)
+                       && (i == j || (model.boosts[i].group_id[0]
+                                      && strcmp(model.boosts[i].group_id,
+                                                model.boosts[j].group_id) == 0));
     for (int i = model.count; rc == 0 && i-- > 0;)
-        if (is_involved(&model.boosts[i], name))
+        if (goes[i])
             forget(i);
     if (rc == 0)
         *ours = model.nodes[--model.node_count];
@@ -276,6 +288,19 @@ static void do_policy(void)
 
 /* --- the whole, looked at --------------------------------------------------------------------- */
 
+/* A reservation that has started may have got devices, if nobody who is active has them. */
+static void take_started(struct grid_boost *ours, const struct grid_boost *boost)
+{
+    if (ours->started || !boost->started)
+        return;
+    for (int i = 0; i < model.count; i++)
+        holds(&model.boosts[i] == ours || !(model.boosts[i].devices & boost->devices)
+                  || strcmp(model.boosts[i].source_node, ours->source_node) != 0,
+              "the devices of '%s' are lent twice", ours->boost_id);
+    ours->started = true;
+    ours->devices = boost->devices;
+}
+
 static int count_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     (void)err;
@@ -283,6 +308,7 @@ static int count_boost(void *context, const struct grid_boost *boost, struct gri
     while (i < model.count && strcmp(model.boosts[i].boost_id, boost->boost_id) != 0)
         i++;
     holds(i < model.count, "boost '%s' should be gone", boost->boost_id);
+    take_started(&model.boosts[i], boost);
     holds(model.boosts[i].amount_u == boost->amount_u
               && model.boosts[i].devices == boost->devices
               && model.boosts[i].starts_us == boost->starts_us

@@ -176,8 +176,23 @@ static const struct {
     {"requested", "\"cpu 2\"", NULL},
     {"starts_at", "\"2026-01-23T20:30:00.000000+00:00\"", NULL},
     {"starts_at", "\"2026-01-23T20:00:23.954754+00:00\"", ""},
+    {"starts_at", "\"2026-01-23T21:00:23.954758+00:00\"", NULL},
+    {"starts_at", "\"2026-01-23T21:00:23.954759+00:00\"",
+     "!'starts_at' is not before 'expires_at'"},
+    {"starts_at", "\"2030-01-23T20:00:00Z\"", "!'starts_at' is not before 'expires_at'"},
     {"starts_at", "null", "!'starts_at' is no time"},
     {"starts_at", "\"soon\"", "!'starts_at' is no time"},
+    {"renews_until", "\"2026-01-23T23:00:00.000000+00:00\"", NULL},
+    {"renews_until", "\"2026-01-24 00:00:00+01:00\"", "\"2026-01-23T23:00:00.000000+00:00\""},
+    {"renews_until", "null", NULL}, /* without end */
+    {"renews_until", "0", "!'renews_until' is no time"},
+    {"started", "true", NULL},
+    {"started", "false", ""},
+    {"started", "1", ""},
+    {"warned", "true", NULL},
+    {"warned", "null", ""},
+    {"preempted_by", "\"" ID "\"", NULL},
+    {"preempted_by", "null", ""},
     {"own\\u0065r", "\"ollie\"", ""}, /* read as owner, see the test of escaped keys */
     {"unknown", "NaN", "!not JSON: no value at byte 317"},
     {"_", "1", "!'_' comes twice"},
@@ -214,6 +229,19 @@ Test(record, escaped_keys_are_the_keys_that_they_spell)
     struct grid_boost boost;
     cr_assert_eq(record_read((struct span){text.data, text.length}, &boost, NULL, NULL), 0);
     cr_expect_str_eq(boost.owner, "ollie");
+}
+
+/* The fast way refuses it, too; an event may tell of one as it was. */
+Test(record, a_reservation_that_ends_before_it_starts)
+{
+#define STARTS ",\n      \"starts_at\": \"2026-01-24T20:30:00.000000+00:00\"" CLOSE
+    struct grid_boost boost;
+    struct grid_event event;
+    cr_expect_eq(record_read(span_of(NINE STARTS), &boost, NULL, NULL), GRID_ECORRUPT);
+    cr_expect_eq(record_event_read(span_of("{\"revision\":1,\"at\":\"2026-01-23T20:00:00Z\","
+                                           "\"event\":\"released\",\"boost_id\":\"b\","
+                                           "\"actor\":\"a\",\"reason\":null,\"boost\":" NINE
+                                           STARTS "}"), &event, NULL), 0);
 }
 
 Test(record, texts_that_are_no_object_are_unsound)

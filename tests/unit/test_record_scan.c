@@ -27,7 +27,8 @@ static const char *difference(const struct grid_boost *a, const struct grid_boos
     NUMBER(starts_us) NUMBER(expires_us) NUMBER(ended_us) NUMBER(token) NUMBER(priority)
         NUMBER(ended) NUMBER(is_active) WORDS(boost_id) WORDS(source_node) WORDS(target_node)
             WORDS(resource_type) WORDS(ray_placement_group) WORDS(owner) WORDS(host) WORDS(reason)
-                WORDS(group_id) WORDS(request_id) WORDS(requested)
+                WORDS(group_id) WORDS(request_id) WORDS(requested) NUMBER(devices)
+                    NUMBER(renews_until_us) NUMBER(started) NUMBER(warned) WORDS(preempted_by)
 #undef NUMBER
 #undef WORDS
                     return NULL;
@@ -177,6 +178,10 @@ Test(record_scan, what_we_write_is_read_fast)
         boost.starts_us += (int64_t)i;
         boost.is_active = i % 2;
         boost.expires_us = i == 2 ? GRID_NEVER : boost.expires_us;
+        boost.renews_until_us = i < 2 ? (int64_t)i * boost.expires_us : GRID_NEVER;
+        boost.started = i % 2;
+        boost.warned = i == 2;
+        text_copy(boost.preempted_by, sizeof(boost.preempted_by), i == 3 ? ID : "");
         text_copy(boost.ray_placement_group, sizeof(boost.ray_placement_group), i == 1 ? "pg" : "");
         grid_auto_buffer struct buffer text = written(&boost, 2);
         size_t length = text.length;

@@ -36,7 +36,11 @@ enum change {
     AMOUNT,
     REGRANT,
     GROUP,
-    NO_GROUP
+    NO_GROUP,
+    LEASE,
+    NO_LEASE,
+    START,
+    VICTIM
 };
 
 static void apply(enum change change, struct grid_boost *boost)
@@ -54,6 +58,11 @@ static void apply(enum change change, struct grid_boost *boost)
         boost->amount_u += GRID_AMOUNT_UNIT / 2;
     if (change == REGRANT)
         boost->allocated_us += GRID_SECOND;
+    if (change == LEASE || change == NO_LEASE)
+        boost->renews_until_us = change == LEASE ? GRID_NEVER : 0;
+    boost->started |= change == START;
+    if (change == VICTIM)
+        text_copy(boost->preempted_by, sizeof(boost->preempted_by), "w");
     if (change == GROUP || change == NO_GROUP)
         text_copy(boost->ray_placement_group, sizeof(boost->ray_placement_group),
                   change == GROUP ? "pg" : "");
@@ -95,6 +104,14 @@ static const struct {
      "\"amount\":2,\"allocated_at\":\"2026-01-23T20:00:24.000000+00:00\","
      "\"starts_at\":\"2026-01-23T20:00:23.000000+00:00\""},
     {GROUP, "\"amount\": 2, " AT, "\"amount\":2," AT_SAME ",\"ray_placement_group\":\"pg\""},
+    {LEASE, "\"amount\": 2, " AT, "\"amount\":2," AT_SAME ",\"renews_until\":null"},
+    {LEASE, "\"renews_until\": null, \"amount\": 2, " AT,
+     "\"renews_until\":null,\"amount\":2," AT_SAME},
+    {NO_LEASE, "\"renews_until\": null, \"amount\": 2, " AT, "\"amount\":2," AT_SAME},
+    {START, "\"started\": 1, \"amount\": 2, " AT, "\"started\":true,\"amount\":2," AT_SAME},
+    {START, "\"amount\": 2, " AT, "\"amount\":2," AT_SAME ",\"started\":true"},
+    {NOTHING, "\"warned\": false, \"amount\": 2, " AT, "\"warned\":false,\"amount\":2," AT_SAME},
+    {VICTIM, "\"amount\": 2, " AT, "\"amount\":2," AT_SAME ",\"preempted_by\":\"w\""},
     {NO_GROUP, "\"ray_placement_group\": \"pg\", \"amount\": 2, " AT,
      "\"ray_placement_group\":null,\"amount\":2," AT_SAME},
 };
@@ -191,7 +208,7 @@ Test(record_write, users_see_all_that_a_boost_says)
     struct json json = json_begin(&out, 2);
     cr_assert_eq(record_read(span_of(NINE OURS CLOSE), &boost, NULL, NULL), 0);
     buffer_format(&expected,
-                  "%s,\n      \"state\": \"scheduled\",\n"
+                  "%s,\n      \"state\": \"active\",\n"
                   "      \"remaining_seconds\": 3600.0%s%s",
                   NINE, OURS, CLOSE);
     record_show(&json, &boost, boost.expires_us - GRID_HOUR);
@@ -224,6 +241,35 @@ Test(record_write, events_are_written_and_read_back)
     cr_expect_str_eq(buffer_string(&shown), EVENT BY LINE END_AT AFTER
                      "\"released\",\"remaining_seconds\":0.0,"
                      "\"ended_at\":\"2026-01-23T20:30:00.000000+00:00\"" NORMAL_TAIL "}");
+}
+
+/* How the event left its boost, which ends 21:00:23. */
+static const struct {
+    const char *event, *at, *by;
+    enum grid_boost_state ended;
+} endings[] = {
+    {"expired", "21:00:23.954759", "", GRID_EXPIRED},
+    {"expired", "21:00:23.954759", ",\"preempted_by\":\"w\"", GRID_PREEMPTED},
+    {"released", "20:30:00", ",\"preempted_by\":\"w\"", GRID_RELEASED},
+    {"preempted", "20:30:00", ",\"preempted_by\":\"w\"", GRID_ACTIVE}, /* it has its grace */
+    {"preempted", "21:00:23.954759", ",\"preempted_by\":\"w\"", GRID_PREEMPTED},
+    {"preempted", "20:30:00", "", GRID_PREEMPTED},
+    {"extended", "20:30:00", "", GRID_ACTIVE},
+};
+
+Test(record_write, events_say_how_a_boost_ended)
+{
+    for (size_t i = 0; i < countof(endings); i++) {
+        grid_auto_buffer struct buffer text = BUFFER_INIT;
+        struct grid_event event;
+        buffer_format(&text,
+                      "{\"revision\":7,\"at\":\"2026-01-23T%sZ\",\"event\":\"%s\","
+                      "\"boost\":%s%s}}",
+                      endings[i].at, endings[i].event, NINE, endings[i].by);
+        cr_assert_eq(record_event_read(span_of(buffer_string(&text)), &event, NULL), 0);
+        cr_expect_eq(event.boost.ended, endings[i].ended, "row %zu", i);
+        cr_expect_eq(event.boost.ended_us, endings[i].ended == GRID_ACTIVE ? 0 : event.at_us);
+    }
 }
 
 /* `kept`: what is printed again; NULL: as it is. !why */
