@@ -5,14 +5,26 @@
 
 #include <string.h>
 
-void capacity_release(struct capacity *capacity) { free(capacity->nodes); }
+void capacity_release(struct capacity *capacity)
+{
+    free(capacity->nodes);
+    free(capacity->steps);
+}
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static size_t need_of(const struct grid_request *request, const char *resource)
+size_t capacity_need(const struct grid_request *request, const char *resource)
 {
     size_t i = 0;
     while (i < request->need_count && strcmp(request->needs[i].resource, resource) != 0)
+        i++;
+    return i;
+}
+
+size_t capacity_find(const struct capacity *capacity, const char *node)
+{
+    size_t i = 0;
+    while (i < capacity->count && strcmp(capacity->nodes[i].name, node) != 0)
         i++;
     return i;
 }
@@ -35,9 +47,13 @@ static int take_node(void *context, const struct grid_node *node, struct grid_er
     struct capacity_node *ours = &capacity->nodes[capacity->count++];
     text_copy(ours->name, sizeof(ours->name), node->node_id);
     ours->shares = node->can_share;
+    ours->passed_over = false;
     ours->held = grid_node_is_held(node, capacity->now_us);
     ours->stale = grid_node_is_stale(node, capacity->now_us);
     ours->hold_until_us = node->hold_until_us;
+    ours->last_seen_us = node->last_seen_us;
+    ours->stale_after_us = node->stale_after_us;
+    text_copy(ours->hold_reason, sizeof(ours->hold_reason), node->hold_reason);
     for (size_t i = 0; i < request->need_count; i++) {
         ours->lendable_u[i] = grid_node_lendable(node, request->needs[i].resource);
         ours->capacity_u[i] = grid_amounts_get(&node->capacity, request->needs[i].resource, 0);
@@ -55,17 +71,15 @@ static int take_load(void *context, const struct grid_load *load, struct grid_er
 {
     (void)err;
     struct capacity *capacity = context;
-    size_t need = need_of(capacity->request, load->resource);
+    size_t need = capacity_need(capacity->request, load->resource);
     if (need == capacity->request->need_count)
         return 0;
     capacity->later |= load->later;
     if (strcmp(load->node, capacity->request->target_node) == 0)
         capacity->borrowed_u[need] = load->borrowed_u;
-    for (size_t i = 0; i < capacity->count; i++)
-        if (strcmp(capacity->nodes[i].name, load->node) == 0) {
-            capacity->nodes[i].lent_u[need] = load->lent_u;
-            break;
-        }
+    size_t node = capacity_find(capacity, load->node);
+    if (node < capacity->count)
+        capacity->nodes[node].lent_u[need] = load->lent_u;
     return 0;
 }
 
@@ -73,7 +87,7 @@ static int take_owned(void *context, const struct grid_boost *boost, struct grid
 {
     (void)err;
     struct capacity *capacity = context;
-    size_t need = need_of(capacity->request, boost->resource_type);
+    size_t need = capacity_need(capacity->request, boost->resource_type);
     if (need < capacity->request->need_count && grid_boost_counts(boost)
         && !grid_boost_starts_later(boost, capacity->now_us))
         capacity->owned_u[need] = grid_amount_add(capacity->owned_u[need], boost->amount_u);
@@ -86,7 +100,9 @@ static int read_quota(struct grid_tx *tx, struct capacity *capacity, struct grid
     const struct grid_request *request = capacity->request;
     struct grid_boost_filter owned = {.owner = request->owner ? request->owner : ""};
     bool limited = false;
-    for (size_t i = 0; i < request->need_count; i++) {
+    for (size_t i = 0; i < request->need_count; i++)
+        capacity->quota_u[i] = INT64_MAX;
+    for (size_t i = 0; capacity->request->target_node[0] && i < request->need_count; i++) {
         capacity->quota_u[i] =
             grid_amounts_get(&capacity->policy->quota, request->needs[i].resource, INT64_MAX);
         limited |= capacity->quota_u[i] != INT64_MAX;
@@ -94,16 +110,20 @@ static int read_quota(struct grid_tx *tx, struct capacity *capacity, struct grid
     return limited ? grid_tx_boosts(tx, &owned, take_owned, capacity, err) : 0;
 }
 
-int capacity_read(struct grid_tx *tx, const struct grid_request *request, int64_t end_us,
-                  struct capacity *ret, struct grid_error *err)
+int capacity_read(struct grid_tx *tx, const struct grid_request *request, int64_t start_us,
+                  int64_t length_us, struct capacity *ret, struct grid_error *err)
 {
     struct grid_node node;
+    const char *named = request->source_node ? request->source_node : request->prefer_node;
     *ret = (struct capacity){.request = request, .policy = grid_tx_policy(tx),
-                             .now_us = grid_tx_now(tx), .end_us = end_us};
+                             .now_us = grid_tx_now(tx), .start_us = start_us,
+                             .length_us = length_us,
+                             .target_known = request->target_node[0] == '\0'};
+    for (size_t i = 0; i < request->need_count; i++)
+        ret->borrow_u[i] = INT64_MAX;
     int rc = grid_tx_nodes(tx, take_node, ret, err);
     if (rc == 0 && !ret->target_known) /* for its message */
         rc = grid_tx_node(tx, request->target_node, &node, err);
-    const char *named = request->source_node ? request->source_node : request->prefer_node;
     if (rc == 0 && named && !ret->source_known)
         rc = grid_tx_node(tx, named, &node, err);
     if (rc == 0)
@@ -113,23 +133,35 @@ int capacity_read(struct grid_tx *tx, const struct grid_request *request, int64_
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
-int64_t capacity_left(const struct capacity_node *node, size_t need)
-{
-    int64_t left = node->lendable_u[need] - node->lent_u[need];
-    return left > 0 ? left : 0;
-}
-
-static bool may_lend(const struct capacity *capacity, const struct capacity_node *node)
+bool capacity_may_lend(const struct capacity *capacity, const struct capacity_node *node)
 {
     const char *only = capacity->request->source_node;
-    return node->shares && !node->held && !node->stale
+    return node->shares && !node->stale && !node->passed_over
+           && !(node->held && node->hold_until_us > capacity->start_us)
            && strcmp(node->name, capacity->request->target_node) != 0
            && (!only || strcmp(node->name, only) == 0);
 }
 
-/* Borrower and owner may have all of it at once? Saturated sums never fit. */
+/* Do the sums of now decide? They do not where something starts later, or this does. */
+static bool is_plain(const struct capacity *capacity)
+{
+    return !capacity->later && capacity->start_us == capacity->now_us;
+}
+
+int64_t capacity_left(const struct capacity *capacity, size_t node, size_t need)
+{
+    const struct capacity_node *lender = &capacity->nodes[node];
+    if (!is_plain(capacity))
+        return timeline_left(capacity, node, need);
+    int64_t left_u = lender->lendable_u[need] - lender->lent_u[need];
+    return left_u > 0 ? left_u : 0;
+}
+
+/* Borrower and owner may have all of it? Saturated sums never fit. */
 static bool may_borrow(const struct capacity *capacity)
 {
+    if (!is_plain(capacity))
+        return timeline_fits(capacity, TIMELINE_NOBODY);
     for (size_t i = 0; i < capacity->request->need_count; i++) {
         int64_t amount_u = capacity->request->needs[i].amount_u;
         if (grid_amount_add(capacity->borrowed_u[i], amount_u) > capacity->borrow_u[i]
@@ -139,16 +171,14 @@ static bool may_borrow(const struct capacity *capacity)
     return true;
 }
 
-static int has_all(struct grid_tx *tx, const struct capacity *capacity, size_t node,
-                   struct grid_error *err)
+static bool has_all(const struct capacity *capacity, size_t node)
 {
+    if (!is_plain(capacity))
+        return timeline_fits(capacity, node);
     for (size_t i = 0; i < capacity->request->need_count; i++)
-        if (capacity_left(&capacity->nodes[node], i) < capacity->request->needs[i].amount_u)
-            return 0;
-    if (!capacity->later)
-        return 1;
-    int64_t earliest_us = timeline_earliest(tx, capacity, node, err);
-    return earliest_us < 0 ? (int)earliest_us : earliest_us == capacity->now_us;
+        if (capacity_left(capacity, node, i) < capacity->request->needs[i].amount_u)
+            return false;
+    return true;
 }
 
 /* Compares a/b with c/d. */
@@ -158,33 +188,30 @@ static int compare_shares(int64_t a, int64_t b, int64_t c, int64_t d)
     return (left > right) - (left < right);
 }
 
-/* Is `node` the better lender of `amount_u` of the need: a larger share left, then the name? */
-static bool is_better(const struct capacity *capacity, const struct capacity_node *node,
-                      const struct capacity_node *best, size_t need)
+/* Is `node` the better lender: a larger share of the first resource left, then the name? */
+static bool is_better(const struct capacity *capacity, size_t node, size_t best)
 {
-    int64_t amount_u = capacity->request->needs[need].amount_u;
-    int order = compare_shares(capacity_left(node, need) - amount_u, node->capacity_u[need],
-                               capacity_left(best, need) - amount_u, best->capacity_u[need]);
-    return order != 0 ? order > 0 : strcmp(node->name, best->name) < 0;
+    const struct capacity_node *nodes = capacity->nodes;
+    int64_t amount_u = capacity->request->needs[0].amount_u;
+    int64_t left_u = capacity_left(capacity, node, 0), most_u = capacity_left(capacity, best, 0);
+    int order = compare_shares(left_u - amount_u, nodes[node].capacity_u[0],
+                               most_u - amount_u, nodes[best].capacity_u[0]);
+    return order != 0 ? order > 0 : strcmp(nodes[node].name, nodes[best].name) < 0;
 }
 
-/* One lender for everything, judged by the first resource; -1: none. Others: errors below -1. */
-static int64_t choose_one(struct grid_tx *tx, const struct capacity *capacity,
-                          struct grid_error *err)
+/* One lender for everything, judged by the first resource; the count: none. */
+static size_t choose_one(const struct capacity *capacity)
 {
-    int64_t best = -1;
+    size_t best = capacity->count;
     const char *prefer = capacity->request->prefer_node;
     for (size_t i = 0; i < capacity->count; i++) {
         const struct capacity_node *node = &capacity->nodes[i];
-        int fits = may_lend(capacity, node) ? has_all(tx, capacity, i, err) : 0;
-        if (fits < 0)
-            return (int64_t)fits - 1;
-        if (!fits)
+        if (!capacity_may_lend(capacity, node) || !has_all(capacity, i))
             continue;
         if (prefer && strcmp(node->name, prefer) == 0)
-            return (int64_t)i;
-        if (best < 0 || is_better(capacity, node, &capacity->nodes[best], 0))
-            best = (int64_t)i;
+            return i;
+        if (best == capacity->count || is_better(capacity, i, best))
+            best = i;
     }
     return best;
 }
@@ -197,62 +224,73 @@ int64_t capacity_part(const struct capacity *capacity, size_t need, int64_t left
     return left_u;
 }
 
-/* What the node gives of what is still missing. */
-static int64_t part_of(const struct capacity *capacity, size_t node, size_t need,
-                       int64_t missing_u)
+/* The lender with the most left, the name deciding, of those that give none of `used` yet; the
+ * count: none has anything. */
+static size_t most_left(const struct capacity *capacity, size_t need,
+                        const struct capacity_share *used, size_t used_count)
 {
-    int64_t part_u = capacity_part(capacity, need, capacity_left(&capacity->nodes[node], need));
-    return part_u < missing_u ? part_u : missing_u;
+    size_t best = capacity->count;
+    int64_t best_u = 0;
+    for (size_t i = 0; i < capacity->count; i++) {
+        bool is_used = false;
+        for (size_t j = 0; j < used_count; j++)
+            is_used |= used[j].node == i;
+        int64_t left_u = is_used || !capacity_may_lend(capacity, &capacity->nodes[i])
+                             ? 0 : capacity_left(capacity, i, need);
+        if (capacity_part(capacity, need, left_u) == 0 || left_u < best_u
+            || (left_u == best_u && strcmp(capacity->nodes[i].name,
+                                           capacity->nodes[best].name) > 0))
+            continue;
+        best = i;
+        best_u = left_u;
+    }
+    return best;
 }
 
-/* Several lenders for one resource: the one with the most left gives all it can, and so on. */
-static int spread(const struct capacity *capacity, size_t need, struct capacity_share *ret,
-                  int taken)
+/* Several lenders for one resource: the one with the most left gives all it can, and so on. The
+ * new count of shares; 0: it does not fit. */
+static size_t spread(const struct capacity *capacity, size_t need, struct capacity_share *ret,
+                     size_t taken)
 {
     int64_t missing_u = capacity->request->needs[need].amount_u;
-    int first = taken;
+    size_t first = taken;
     while (missing_u > 0 && taken < GRID_GROUP_MOST) {
-        size_t best = capacity->count;
-        for (size_t i = 0; i < capacity->count; i++) {
-            bool used = false;
-            for (int j = first; j < taken; j++)
-                used |= ret[j].node == i;
-            if (used || !may_lend(capacity, &capacity->nodes[i])
-                || part_of(capacity, i, need, missing_u) == 0)
-                continue;
-            int64_t more_u = best == capacity->count
-                                 ? 1 : capacity_left(&capacity->nodes[i], need)
-                                           - capacity_left(&capacity->nodes[best], need);
-            if (more_u > 0 || (more_u == 0 && strcmp(capacity->nodes[i].name,
-                                                     capacity->nodes[best].name) < 0))
-                best = i;
-        }
+        size_t best = most_left(capacity, need, &ret[first], taken - first);
         if (best == capacity->count)
             return 0;
-        int64_t part_u = part_of(capacity, best, need, missing_u);
+        int64_t part_u = capacity_part(capacity, need, capacity_left(capacity, best, need));
+        part_u = part_u < missing_u ? part_u : missing_u;
         ret[taken++] = (struct capacity_share){best, need, part_u};
         missing_u -= part_u;
     }
     return missing_u > 0 ? 0 : taken;
 }
 
-int capacity_choose(struct grid_tx *tx, const struct capacity *capacity,
-                    struct capacity_share ret[static GRID_GROUP_MOST], struct grid_error *err)
+size_t capacity_take_all(const struct capacity *capacity, size_t node,
+                         struct capacity_share ret[static GRID_GROUP_MOST])
 {
-    int taken = 0;
-    if (!may_borrow(capacity))
+    for (size_t i = 0; i < capacity->request->need_count; i++)
+        ret[i] = (struct capacity_share){node, i, capacity->request->needs[i].amount_u};
+    return capacity->request->need_count;
+}
+
+int capacity_choose(struct grid_tx *tx, struct capacity *capacity,
+                    struct capacity_share ret[static GRID_GROUP_MOST], size_t *ret_count,
+                    struct grid_error *err)
+{
+    *ret_count = 0;
+    int rc = is_plain(capacity) ? 0 : timeline_read(tx, capacity, err);
+    if (rc < 0 || !may_borrow(capacity))
+        return rc;
+    size_t one = choose_one(capacity);
+    if (one < capacity->count) {
+        *ret_count = capacity_take_all(capacity, one, ret);
         return 0;
-    int64_t one = choose_one(tx, capacity, err);
-    if (one < -1)
-        return (int)(one + 1);
-    for (size_t i = 0; i < capacity->request->need_count; i++) {
-        if (one >= 0)
-            ret[taken++] = (struct capacity_share){(size_t)one, i,
-                                                   capacity->request->needs[i].amount_u};
-        /* Where reservations are to come, spreading is not tried: what is left now is not all. */
-        else if (!capacity->request->split || capacity->later
-                 || (taken = spread(capacity, i, ret, taken)) == 0)
-            return 0;
     }
-    return taken;
+    if (!capacity->request->split)
+        return 0;
+    for (size_t i = 0; i < capacity->request->need_count; i++)
+        if ((*ret_count = spread(capacity, i, ret, *ret_count)) == 0)
+            return 0;
+    return 0;
 }

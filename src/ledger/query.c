@@ -1,4 +1,5 @@
 /* Looking: what lives, one boost, what happened. */
+#include "ledger/queue.h"
 #include "ledger/settle.h"
 
 #include <string.h>
@@ -12,16 +13,17 @@ struct listing {
 static int list(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct listing *listing = context;
-    int rc = ledger_settle(tx, NULL, err);
+    int rc = ledger_settle(tx, err);
     if (rc == 0)
         rc = grid_tx_boosts(tx, listing->filter, listing->fn, listing->context, err);
     return rc < 0 ? rc : 0;
 }
 
-static int settle_only(struct grid_tx *tx, void *context, struct grid_error *err)
+static int tidy(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     (void)context;
-    return ledger_settle(tx, NULL, err);
+    int rc = ledger_settle(tx, err);
+    return rc ?: queue_promote(tx, err);
 }
 
 int grid_ledger_list(struct grid_store *store, enum grid_mode mode,
@@ -33,7 +35,7 @@ int grid_ledger_list(struct grid_store *store, enum grid_mode mode,
     int rc = grid_store_transact(store, mode == GRID_TIDY ? GRID_READ : mode, list, &listing, &read,
                                  err);
     if (rc == 0 && mode == GRID_TIDY && read.changes > 0)
-        (void)grid_store_transact(store, GRID_TIDY, settle_only, NULL, NULL, NULL);
+        (void)grid_store_transact(store, GRID_TIDY, tidy, NULL, NULL, NULL);
     return rc;
 }
 
@@ -56,7 +58,7 @@ static int show(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct showing *showing = context;
     struct grid_boost_filter group = {.group_id = showing->ret->group_id};
-    int rc = ledger_settle(tx, NULL, err);
+    int rc = ledger_settle(tx, err);
     if (rc == 0)
         rc = grid_tx_find(tx, showing->id, showing->ret, err);
     if (rc == 0 && showing->fn)
@@ -82,7 +84,7 @@ struct reading {
 static int read_events(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     struct reading *reading = context;
-    int rc = ledger_settle(tx, NULL, err);
+    int rc = ledger_settle(tx, err);
     if (rc == 0)
         rc = grid_tx_events(tx, reading->filter, reading->fn, reading->context, err);
     return rc < 0 ? rc : 0;

@@ -38,6 +38,13 @@ static const struct {
     {"grid boost status --node ", "gpu-master", "request"},
     {"grid boost status -o ", "json csv table jsonl id", "boost"},
     {"grid help boost st", "status", "request"},
+    {"grid policy set ", "enabled= max_duration= quota.cpu= quota.fpga=", "cpu= show"},
+    {"grid policy set quota.m", "quota.memory=", "quota.cpu="},
+    {"grid policy unset ", "enabled quota.fpga", "enabled="},
+    {"grid node set gpu1 ", "cpu= fpga=", "gpu1 cpu"},
+    {"grid node limit gpu1 --keep f", "fpga=", "cpu="},
+    {"grid node set gpu1 --role ", "master worker", "gpu1"},
+    {"grid boost request gpu1 fp", "fpga", "cpu"},
 };
 
 /* Is `word` a line of `text`, perhaps with a description behind it? */
@@ -68,11 +75,13 @@ static void expect_words(const char *shell, size_t index, const char *text)
  * $HOME/answer.N. */
 static void expect_shell(const char *shell, const char *script)
 {
-    const char *lines = "", *before = cli_state_text();
+    const char *lines = "", *before;
     struct cli_result result;
 
     if (cli_too_slow(shell))
         return;
+    cli_expect(cli("node add gpu1 cpu=4 fpga=1"), 0);
+    before = cli_state_text();
     cr_assert(cli_read(cli_source("completions/grid.bash"), NULL), "there is no completion");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         lines = cli_format("%s%s\n", lines, cases[i].line);

@@ -72,6 +72,25 @@ Test(output, csv_quotes_and_columns_are_chosen)
     cli_lacks(cli("boost status --no-headings").out, "REMAINING");
 }
 
+/* What lists many names goes on in the next line; nothing is left out of it. */
+Test(output, a_long_hint_is_wrapped)
+{
+    static const char *const words[] = {"boost status --columns zz", "boost history --event zzzz",
+                                        "boost request a cpu 1 --priority zzz"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const char *text = cli("%s", words[i]).err;
+
+        for (; *text; text += text[strcspn(text, "\n")] == '\n') {
+            cr_expect(strcspn(text, "\n") <= 100, "%s: %s", words[i], text);
+            text += strcspn(text, "\n");
+        }
+    }
+    cli_has(cli("%s", words[0]).err, "EXPIRES,\nREMAINING");
+    cli_has(cli("%s", words[0]).err, "TOKEN\n");
+    cli_has(cli("%s -o json", words[0]).err, "EXPIRES, REMAINING");
+}
+
 Test(output, color_only_where_it_is_wanted)
 {
     static const char *const plain[] = {"boost status", "boost status --color never",

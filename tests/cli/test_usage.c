@@ -136,6 +136,9 @@ static const struct bad_call bad_calls[] = {
     {"boost status --store nosuch:place", 2, "nosuch"},
     {"store xyzzy", 2, "xyzzy"},
     {"store info extra", 2, "extra"},
+    {"boost status --columns ''", 2, "--columns is empty"},
+    {"policy unset nosuch", 2, "nosuch"},
+    {"node hold b --until now", 2, "over already"},
 };
 
 /* One bad call, in text and in JSON: its status, its message, and that nothing changed. */

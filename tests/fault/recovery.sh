@@ -7,7 +7,7 @@ set -u
 
 checks=(
     unreadable_history unreadable_generations unreadable_link deleted_lock foreign_write
-    reader_that_cannot_write small_disk read_only_disk full_disk
+    foreign_write_of_nodes reader_that_cannot_write small_disk read_only_disk full_disk
 )
 
 die() { echo "$*"; exit 1; }
@@ -171,6 +171,26 @@ foreign_write() {
     ends_well
     lists "$id" $foreign "$(cat "$dir/slow")"
     events 2
+}
+
+# The last commit before was of a node: no generation has it.
+foreign_write_of_nodes() {
+    local first
+    is 0 node add gpu1 cpu=4
+    is 0 node add gpu-master cpu=1
+    is 0 node add slow cpu=1
+    is 0 node set gpu1 cpu=3
+    stand_still
+    first=$id
+    original ''
+    ends_well
+    original ''
+    is 5 boost request slow cpu 4 --source gpu1
+    is 3 boost request slow cpu 1 --source gpu9
+    is 0 node show gpu1 --json
+    grep -q '"CPU": 3.0' "$out" || die "not the last capacity: $(cat "$out")"
+    lists "$first" "$(cat "$dir/slow")"
+    events 6
 }
 
 # --- disks ---------------------------------------------------------------------------------------

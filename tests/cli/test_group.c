@@ -1,0 +1,120 @@
+/* A ledger that a Unix group shares: store init, and what its members then find. */
+#include "support/cli.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(group, .init = cli_begin, .fini = cli_end);
+
+/* A script after `helpers`, as in test_recovery.c. As root, with users who need not exist; others
+ * try what one member can do. 77: it cannot be tried here. */
+struct row {
+    const char *name, *script;
+};
+
+static const char *const helpers =
+    "state=$DATA/resource_boosts.json out=$HOME/out err=$HOME/err group=7777\n"
+    "die() { echo \"$*\"; exit 1; }\n"
+    "chmod 755 $HOME; touch $out $err\n"
+    "if [ $(id -u) = 0 ]; then\n"
+    "    chown 6001 $HOME; chmod 666 $out $err\n"
+    "    run() { local who=$1 also=$2; shift 2; setpriv --reuid $who --regid $who $also \"$@\"; }\n"
+    "    run 6001 --clear-groups $GRID --version >/dev/null 2>&1 || {\n"
+    "        echo 'other users cannot run it'; exit 77; }\n"
+    "else\n"
+    "    group=$(id -g)\n"
+    "    run() { shift 2; \"$@\"; }\n"
+    "fi\n"
+    /* is STATUS WHO WORDS: that is what it ends with, with a umask that shares nothing. WHO: ann or
+     * bob, members; eve, who is none; root. */
+    "is() {\n"
+    "    local want=$1 who=$2 also=\"--groups $group\" got; shift 2\n"
+    "    case $who in ann) who=6001;; bob) who=6002;; eve) who=6003 also=--clear-groups;;\n"
+    "        root) who=0 also=--clear-groups;; esac\n"
+    "    (umask 077; cd /; run $who \"$also\" timeout -k 1 30 $GRID \"$@\" >$out 2>$err); got=$?\n"
+    "    [ $got = $want ] || die \"status $got, not $want: $who $*: $(head -c 500 $out $err)\"\n"
+    "}\n"
+    "as_root() { [ $(id -u) = 0 ] || { echo 'one user only'; exit 77; }; }\n"
+    "request() { is 0 $1 boost request gpu-master cpu 2.0 -q --reason $(printf %0200d 0); }\n"
+    /* Everything is the group's, and nobody else's. */
+    "shared() {\n"
+    "    local wrong=$(find $DATA ! \\( -group $group \\( -type d -perm 2770 -o -type f \\\n"
+    "        -perm 660 -o -name config.yaml -perm 640 \\) \\) -printf '%P %M %g; ')\n"
+    "    [ -z \"$wrong\" ] || die \"$1: not shared: $wrong\"\n"
+    "}\n";
+
+static void run(const struct row *row)
+{
+    struct cli_result result;
+
+    cli_shell("rm -rf $DATA");
+    result = cli_shell("%s%s", helpers, row->script);
+    if (result.status == 77)
+        fprintf(stderr, "NOT TESTED: %s: %s\n", row->name, result.out);
+    else
+        cr_expect_eq(result.status, 0, "%s: status %d: %.900s %.300s", row->name, result.status,
+                     result.out, result.err);
+}
+
+static const struct row rows[] = {
+    {"members write in turn, whatever their umask; root visits",
+     "is 0 ann store init --group $group; shared 'when it is new'\n"
+     "for i in 1 2 3 4 5 6 7 8; do request bob; request ann; shared \"turn $i\"; done\n"
+     "grep -q '\"history\": [1-9]' $state || die 'the history was not moved'\n"
+     "request root; shared root\n"
+     "is 0 bob store check; is 0 ann store check\n"
+     "[ \"$(find $DATA -user 0 -printf %P)\" = '' ] || [ $(id -u) != 0 ] || die 'files of root'\n"},
+    {"who is no member has no access",
+     "as_root; is 0 ann store init --group $group; request ann\n"
+     "is 9 eve boost status; is 9 eve boost request gpu-master cpu 1; request bob\n"},
+    {"a member recovers the damage of another's file",
+     "is 0 ann store init --group $group; request ann; request bob; request bob; request ann\n"
+     "truncate -s -9 $state; is 0 bob boost status -q\n"
+     "[ $(wc -l <$out) = 4 ] || die \"$(cat $err)\"\n"
+     "shared damage; request ann; request bob; shared after\n"},
+    {"a ledger of one user's becomes the group's",
+     "for i in 1 2 3 4 5 6 7 8 9; do request ann; done; echo 'output: csv' >$DATA/config.yaml\n"
+     "chmod 600 $DATA/config.yaml; [ $(id -u) != 0 ] || chown 6001 $DATA/config.yaml\n"
+     "[ -z \"$(find $DATA -perm /077)\" ] || die 'it was open before'\n"
+     "is 0 ann store init --group $group; shared init; request bob; request ann; shared requests\n"
+     "is 0 bob store init --group $group; is 0 ann store init --group $group; shared again\n"},
+    {"killed at any point, it can be run again",
+     "command -v strace >/dev/null || { echo 'no strace'; exit 77; }\n"
+     "grep -q address <<<\"${ASAN_OPTIONS-}\" && exit 77\n"
+     "for call in fchmod fchown getdents64 openat; do for n in 1 2 3 4 5 6; do\n"
+     "    rm -rf $DATA; request ann; request ann; request ann\n"
+     "    (umask 077; cd /; run 6001 \"--groups $group\" strace -f -o /dev/null -e \\\n"
+     "        inject=$call:signal=KILL:when=$n $GRID store init --group $group) >$out 2>&1\n"
+     "    stat -c %a $DATA | grep -q '^700$' || shared \"$call $n: it is open\"\n"
+     "    request ann; is 0 ann store init --group $group; shared \"$call $n\"; request bob\n"
+     "done; done\n"},
+    {"links that a member puts there are not followed",
+     "is 0 ann store init --group $group; request ann; mkdir -m 700 $HOME/own\n"
+     "echo x >$HOME/own/key; chmod 600 $HOME/own/key\n"
+     "[ $(id -u) != 0 ] || chown -R 6001 $HOME/own\n"
+     "ln -s $HOME/own/key $DATA/history-1; ln -s $HOME/own/key $state.x; mkfifo $DATA/history-2\n"
+     "is 0 ann store init --group $group\n"
+     "[ $(id -u) != 0 ] || is 0 root store init --group $group\n"
+     "rm -r $DATA/generations; ln -s $HOME/own $DATA/generations\n"
+     "is 9 ann store init --group $group; grep -q generations $err || die \"$(cat $err)\"\n"
+     "[ $(id -u) != 0 ] || is 9 root store init --group $group\n"
+     "[ $(stat -c %a $HOME/own/key):$(stat -c %a $HOME/own) = 600:700 ] || die 'followed'\n"},
+    {"without a group it shares nothing",
+     "is 0 ann store init; [ $(stat -c %a $DATA) = 700 ] || die \"$(stat -c %a $DATA)\"\n"
+     "request ann; [ -z \"$(find $DATA -perm /077)\" ] || die \"$(find $DATA -perm /077)\"\n"
+     "chmod 755 $DATA; is 0 ann store init; [ $(stat -c %a $DATA) = 755 ] || die 'changed'\n"
+     "[ -z \"$(find $DATA -type f -perm /077)\" ] || die 'files'\n"},
+    {"a group that is none, or not one's own",
+     "is 2 ann store init --group no-such-group; is 2 ann store init --group 7777x\n"
+     "[ ! -e $DATA ] || die 'something was made'; as_root\n"
+     "is 9 ann store init --group 7778; [ $(stat -c %a $DATA) = 700 ] || die 'opened'\n"},
+};
+
+Test(group, shares_a_ledger)
+{
+    if (cli_too_slow("a ledger that is shared"))
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        run(&rows[i]);
+}

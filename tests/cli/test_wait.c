@@ -1,0 +1,227 @@
+/* Waiting for a boost: real processes in the queue, in their order, and out of it again. */
+#include "support/cli.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define LONG_MS 20000
+
+static void begin(void)
+{
+    cli_begin();
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGINT, SIG_DFL); /* a runner in the background ignores it, and children inherit that */
+    cli_expect(cli("node add lender gpu=1 cpu=8"), 0);
+    cli_expect(cli("node add borrower cpu=1"), 0);
+}
+
+TestSuite(wait, .init = begin, .fini = cli_end, .timeout = 120);
+
+static cJSON *queue(void)
+{
+    return cli_json(cli("boost queue --json").out);
+}
+
+/* Until so many wait. */
+static void expect_waiting(int count)
+{
+    for (int waited_ms = 0; waited_ms < LONG_MS && cli_count(queue(), "queue") != count;
+         waited_ms += 20)
+        poll(NULL, 0, 20);
+    cr_assert_eq(cli_count(queue(), "queue"), count, "%d wait, not %d",
+                 cli_count(queue(), "queue"), count);
+}
+
+static const char *hold_gpu(const char *options)
+{
+    struct cli_result result = cli("boost request borrower gpu 1 -q %s", options);
+
+    cli_expect(result, 0);
+    return cli_format("%.36s", result.out);
+}
+
+static const char *source_of_line(const char *text, const char *label)
+{
+    const char *at = strstr(text, label);
+
+    return at ? cli_format("%.*s", (int)strcspn(at, "\n"), at) : "";
+}
+
+Test(wait, is_granted_by_priority_then_age)
+{
+    static const char *const priorities[] = {"normal", "high", "normal"};
+    static const int order[] = {1, 0, 2};
+    const char *held = hold_gpu("--duration 30m"), *ids[3];
+    struct cli_child waiters[3];
+    cJSON *rows;
+
+    for (int i = 0; i < 3; i++) {
+        waiters[i] = cli_start("boost request borrower gpu 1 --wait --duration 1h --priority %s",
+                               priorities[i]);
+        expect_waiting(i + 1);
+    }
+    rows = queue();
+    for (int i = 0; i < 3; i++) {
+        const char *row = cli_format("queue.%d", i);
+
+        ids[i] = cli_text(rows, cli_format("%s.ticket_id", row));
+        cr_expect_eq(cli_number(rows, cli_format("%s.position", row)), i + 1);
+        cr_expect_eq(cli_number(rows, cli_format("%s.needs.GPU", row)), 1);
+        cr_expect_str_eq(cli_text(rows, cli_format("%s.priority", row)), priorities[order[i]]);
+        cr_expect_str_eq(cli_text(rows, cli_format("%s.target_node", row)), "borrower");
+        cr_expect(cli_number(rows, cli_format("%s.waited_seconds", row)) < 100);
+    }
+    cr_expect_str_eq(cli_text(rows, "queue.0.promised_start"),
+                     cli_text(cli_json(cli("boost show %s --json", held).out),
+                              "boost.expires_at"));
+    cli_has(cli("boost queue").out, "GPU 1.0");
+    cli_has(cli("boost explain %.8s", ids[2]).out, "place 3 in the queue");
+    for (int i = 0; i < 3; i++) {
+        struct cli_result result;
+
+        cli_expect(cli("boost release %s", held), 0);
+        result = cli_wait(waiters[order[i]]);
+        cli_expect(result, 0);
+        cli_has(result.err, cli_format("waiting: place %d", i == 0 ? 1 : i == 1 ? 1 : 3));
+        held = ids[i];
+        cli_has(source_of_line(result.out, "Boost ID"), held);
+    }
+    expect_waiting(0);
+    cli_has(cli("boost queue").err, "nobody waits");
+    cr_expect_eq(cli_boosts(), 1, "%d boosts", cli_boosts());
+    cr_expect(cli_number(cli_json(cli("boost show %s --json", held).out),
+                         "boost.remaining_seconds") > 3500, "it is left on its short lease");
+}
+
+Test(wait, ends_by_a_signal_and_withdraws)
+{
+    static const int signals[][2] = {{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}};
+
+    hold_gpu("--duration never");
+    for (size_t i = 0; i < 3; i++) {
+        struct cli_child waiter = cli_start("boost request borrower gpu 1 --wait");
+        struct cli_result result;
+
+        expect_waiting(1);
+        kill(waiter.pid, signals[i][0]);
+        result = cli_wait(waiter);
+        cli_expect(result, signals[i][1]);
+        cli_has(result.err, "interrupted");
+        cli_has(result.err, "when it starts is not known");
+        cr_expect_str_empty(result.out);
+        expect_waiting(0);
+    }
+    cr_expect_eq(cli_boosts(), 1);
+    cr_expect_eq(cli_count(cli_json(cli("boost history --event withdrawn --json").out), "events"),
+                 3);
+}
+
+Test(wait, times_out_and_leaves_history_only)
+{
+    struct cli_result result;
+
+    hold_gpu("");
+    result = cli("boost request borrower gpu 1 --wait=300ms --json");
+    cli_expect(result, 2); /* durations are whole seconds */
+    result = cli("boost request borrower gpu 1 --wait=1s --json");
+    cli_expect(result, 10);
+    cli_has(result.err, "\"status\":10");
+    cr_expect_str_empty(result.out);
+    cr_expect_eq(cli_count(queue(), "queue"), 0);
+    cr_expect_eq(cli_boosts(), 1);
+    cr_expect_eq(cli_get(cli_state(), "waiting"), NULL, "a ticket is left");
+    cr_expect_eq(cli_count(cli_json(cli("boost history --event withdrawn --json").out), "events"),
+                 1);
+    cli_expect(cli("boost request borrower gpu 2 --wait"), 5);
+    cli_expect(cli("boost request borrower tpu 2 --wait"), 5);
+}
+
+Test(wait, what_fits_does_not_wait)
+{
+    struct cli_result result = cli("boost request borrower gpu 1 --wait=1h --json");
+
+    cli_expect(result, 0);
+    cr_expect_str_empty(result.err);
+    cr_expect_str_eq(cli_text(cli_json(result.out), "boost.state"), "active");
+    cr_expect(cli_number(cli_json(result.out), "boost.remaining_seconds") > 3500);
+}
+
+/* Each is told of one boost; nobody gets a second one. */
+Test(wait, ten_with_one_request_id_get_one_boost)
+{
+    struct cli_child waiters[10];
+    const char *held = hold_gpu(""), *id = NULL;
+    int replayed = 0;
+
+    if (cli_too_slow("ten processes"))
+        return;
+    for (int i = 0; i < 10; i++)
+        waiters[i] = cli_start("boost request borrower gpu 1 --wait=60s --request-id one --json");
+    expect_waiting(1);
+    cli_expect(cli("boost request borrower gpu 1 --wait=60s --request-id one --duration 2h"), 6);
+    cli_expect(cli("boost release %s", held), 0);
+    for (int i = 0; i < 10; i++) {
+        struct cli_result result = cli_wait(waiters[i]);
+        const char *got;
+
+        cli_expect(result, 0);
+        got = cli_text(cli_json(result.out), "boost.boost_id");
+        cr_expect(!id || strcmp(got, id) == 0, "%s and %s", got, id);
+        id = got;
+        replayed += cJSON_IsTrue(cli_get(cli_json(result.out), "replayed"));
+    }
+    cr_expect_eq(cli_boosts(), 1);
+    cr_expect_eq(cli_count(cli_json(cli("boost history --event granted --json").out), "events"),
+                 2);
+    cr_expect_leq(replayed, 10);
+}
+
+Test(wait, a_ticket_can_be_released)
+{
+    struct cli_child waiter;
+    struct cli_result result;
+
+    hold_gpu("");
+    waiter = cli_start("boost request borrower gpu 1 --wait");
+    expect_waiting(1);
+    cli_expect(cli("boost release %.8s", cli_text(queue(), "queue.0.ticket_id")), 0);
+    result = cli_wait(waiter);
+    cr_expect_neq(result.status, 0, "it was withdrawn: %s", result.out);
+    cr_expect_eq(cli_boosts(), 1);
+}
+
+/* A victim has a grace, and its successor starts when that is over. */
+Test(wait, for_the_start_of_what_preempts)
+{
+    struct cli_result result;
+
+    cli_expect(cli("policy set protected_time=1s preempt_grace=1s"), 0);
+    hold_gpu("--priority low --duration never");
+    poll(NULL, 0, 1100);
+    result = cli("boost request borrower gpu 1 --preempt --wait --json");
+    cli_expect(result, 0);
+    cli_has(result.err, "waiting: granted, it starts at");
+    cr_expect_str_eq(cli_text(cli_json(result.out), "boost.state"), "active");
+    cr_expect(cli_number(cli_json(result.out), "boost.remaining_seconds") > 3500);
+    cr_expect_eq(cli_boosts(), 1);
+}
+
+Test(wait, the_next_gets_what_one_that_came_later_does_not)
+{
+    struct cli_child waiter;
+    struct cli_result result;
+
+    hold_gpu("--duration 30m");
+    waiter = cli_start("boost request borrower gpu 1 cpu 8 --wait");
+    expect_waiting(1);
+    cli_expect(cli("boost request borrower cpu 1 --duration 10m"), 0);
+    result = cli("boost request borrower cpu 1 --duration 2h --json");
+    cli_expect(result, 4);
+    cli_has(result.err, "\"promised\"");
+    kill(waiter.pid, SIGTERM);
+    cli_expect(cli_wait(waiter), 143);
+    cli_expect(cli("boost request borrower cpu 1 --duration 2h"), 0);
+}
