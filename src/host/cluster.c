@@ -1,8 +1,8 @@
 /* The cluster file of the original: one table of the keys that count, and the checks behind it. */
 #include "host/cluster.h"
 
+#include "host/cluster_unused.h"
 #include "util/file.h"
-#include "util/yaml.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -29,13 +29,12 @@ struct sharing {
 
 struct reading {
     const char *file;
-    cluster_note_fn note;
-    void *context;
+    struct cluster_unused unused;
     struct cluster cluster;
     struct entry *entries; /* one for each node */
     size_t node_capacity, entry_capacity;
     struct sharing top, execution;
-    struct yaml_step nodes, noted; /* the key `nodes`; what a note was about last */
+    struct yaml_step nodes; /* the key `nodes` */
 };
 
 /* The value of one key, on its way to the node that was begun last, or else to a setting. */
@@ -60,18 +59,6 @@ static int refuse(const struct reading *reading, const struct yaml_step *at,
                           at->column, text_shown(subject), what);
 }
 
-static void note_unused(struct reading *reading, const struct yaml_step *step, const char *why)
-{
-    char text[PATH_MAX + 512];
-    if (!reading->note
-        || (step->line == reading->noted.line && step->column == reading->noted.column))
-        return;
-    reading->noted = *step;
-    snprintf(text, sizeof(text), "%s:%zu:%zu: '%s' is not used%s", reading->file, step->line,
-             step->column, text_shown(step->key), why);
-    reading->note(reading->context, text);
-}
-
 /* --- one key each: its value into its place, or EUSAGE without a place ------------------------ */
 
 static int refuse_value(const struct value *value, const char *fault, struct grid_error *err)
@@ -84,11 +71,9 @@ static int refuse_value(const struct value *value, const char *fault, struct gri
 static int amount(const struct value *value, int64_t least_u, int64_t most_u, int64_t *ret_u,
                   struct grid_error *err)
 {
-    bool is_zero = value->text[0] == '0' && !value->text[strspn(value->text, "0.")];
-    *ret_u = 0;
     if (value->text[0] == '-')
         return refuse_value(value, "is negative", err);
-    int rc = is_zero ? 0 : grid_amount_parse(value->key->resource, value->text, ret_u, err);
+    int rc = grid_amount_parse_limit(value->key->resource, value->text, ret_u, err);
     if (rc < 0)
         grid_error_wrap(err, "%s", value->name);
     else if (*ret_u < least_u || *ret_u > most_u)
@@ -263,7 +248,7 @@ static int find_key(struct reading *reading, const struct yaml_leaf *leaf, struc
         char kind = behind(path, end, &key);
         bool is_last = !path[end];
         if (kind == '?') {
-            note_unused(reading, step, "");
+            cluster_unused_key(&reading->unused, step);
             return 0;
         }
         if (is_last && (leaf->is_null || (leaf->is_empty && kind)))
@@ -356,6 +341,16 @@ static int check_nodes(const struct reading *reading, struct grid_error *err)
     return 0;
 }
 
+static void note_loser(const struct reading *reading, const struct yaml_step *step)
+{
+    char text[PATH_MAX + 128];
+    if (!reading->unused.note)
+        return;
+    snprintf(text, sizeof(text), "%s:%zu:%zu: '%s' is not used, execution.resource_sharing wins",
+             reading->file, step->line, step->column, step->key);
+    reading->unused.note(reading->unused.context, false, text);
+}
+
 /* Lets `execution` win, key by key. */
 static void merge_sharing(struct reading *reading)
 {
@@ -364,7 +359,7 @@ static void merge_sharing(struct reading *reading)
         if (execution->at[i].line == 0)
             continue;
         if (top->at[i].line > 0)
-            note_unused(reading, &top->at[i], ", execution.resource_sharing wins");
+            note_loser(reading, &top->at[i]);
         top->at[i] = execution->at[i];
         top->value[i] = execution->value[i];
     }
@@ -401,8 +396,9 @@ int cluster_read(const char *path, struct cluster *ret, cluster_note_fn note, vo
     grid_auto_free char *text = NULL;
     size_t length;
     struct stat st;
-    struct reading reading = {.file = path, .note = note, .context = context,
-                              .nodes = {NULL, 1, 1}};
+    struct reading reading = {.file = path, .nodes = {NULL, 1, 1},
+                              .unused = {.file = path, .note = note, .context = context,
+                                         .originals = BUFFER_INIT}};
     if (fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size > FILE_MAX)
         return grid_error_set(err, GRID_EUSAGE, "%s:1:1: larger than 4 MiB", path);
     int rc = file_read(AT_FDCWD, path, &text, &length, NULL, err);
@@ -411,6 +407,7 @@ int cluster_read(const char *path, struct cluster *ret, cluster_note_fn note, vo
     rc = rc ?: yaml_read(path, text, length, take_leaf, &reading, err);
     rc = rc ?: check_nodes(&reading, err);
     rc = rc ?: apply_sharing(&reading, err);
+    cluster_unused_end(&reading.unused, rc);
     free(reading.entries);
     if (rc == 0)
         *ret = reading.cluster;

@@ -13,8 +13,8 @@ struct cluster {
 void cluster_release(struct cluster *cluster); /* takes a zero-initialized one, too */
 #define grid_auto_cluster __attribute__((cleanup(cluster_release)))
 
-/* Something that a person should know, one line, gone after the call. */
-typedef void (*cluster_note_fn)(void *context, const char *text);
+/* Something that a person should know, or even be warned of: one line, gone after the call. */
+typedef void (*cluster_note_fn)(void *context, bool warning, const char *text);
 
 /*
  * Reads a cluster file (formats.md, "Cluster YAML"). *ret is the caller's, for cluster_release.
@@ -28,8 +28,9 @@ typedef void (*cluster_note_fn)(void *context, const char *text);
  * to 1, beside `policy` or under `thresholds`) is read as the share that has to stay unused, and is
  * kept in place of that. Rounded down to the millionth or byte.
  *
- * `note` (may be NULL) gets one line "FILE:LINE:COLUMN: 'key' is not used" for each key, of any
- * depth, that says nothing to us (its members are not named again).
+ * `note` (may be NULL) is told of each key, of any depth, that says nothing to us (its members are
+ * not named again): one line about all keys that the original reads, a warning with the place about
+ * each that it does not, "FILE:LINE:COLUMN: 'key' is not used".
  *
  * EUSAGE: "FILE:LINE:COLUMN: what" for everything that is wrong in the file, also one of over
  * 4 MiB. EIO: it cannot be read, or is no regular file; EINTERNAL: no libyaml; ENOMEM. Nothing is

@@ -45,12 +45,17 @@ static int find_memory(int64_t *ret_bytes, struct grid_error *err)
     return 0;
 }
 
+/* A line of a device has three fields, the first a number or "[N/A]". */
 static int64_t count_devices(const char *text)
 {
     int64_t devices = 0;
-    for (int commas = 0; *text; text++) {
-        commas = *text == '\n' ? 0 : commas + (*text == ',');
-        devices += *text == ',' && commas == SMI_COMMAS;
+    while (*text) {
+        int commas = 0;
+        bool is_device = *text && strchr("[0123456789", *text);
+        for (; *text && *text != '\n'; text++)
+            commas += *text == ',';
+        devices += is_device && commas >= SMI_COMMAS;
+        text += *text == '\n';
     }
     return devices;
 }
@@ -64,7 +69,7 @@ static int count_gpus(const char *smi, int64_t *ret, struct buffer *problem,
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     struct grid_error why = {0};
     struct run_end end = {0};
-    *ret = 0;
+    *ret = -1;
     int rc = run_command(&run, &out, NULL, &end, &why);
     /* Directories of PATH that are closed to us say EACCES, too: nothing to speak of. */
     if (rc == GRID_ENOTFOUND || rc == GRID_EPERM)
@@ -100,7 +105,6 @@ int discover_capacity(const char *smi, struct grid_amounts *ret,
         buffer_text(&problem, ", no GPUs are counted");
         note(context, buffer_string(&problem) ? problem.data : "no GPUs are counted");
     }
-    *ret = (struct grid_amounts){3, {{"CPU", cores * GRID_AMOUNT_UNIT},
-                                     {"GPU", gpus * GRID_AMOUNT_UNIT}, {"MEMORY", bytes}}};
-    return 0;
+    *ret = (struct grid_amounts){2, {{"CPU", cores * GRID_AMOUNT_UNIT}, {"MEMORY", bytes}}};
+    return gpus < 0 ? 0 : grid_amounts_set(ret, "GPU", gpus * GRID_AMOUNT_UNIT, err);
 }

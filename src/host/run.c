@@ -58,7 +58,9 @@ static int spawn(const struct run *run, int input, const struct stream *streams,
         return failed;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &standard);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    /* The mask of new attributes is empty. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF
+                                              | POSIX_SPAWN_SETSIGMASK);
     failed = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
              ?: posix_spawn_file_actions_adddup2(&actions, streams[0].theirs, STDOUT_FILENO)
              ?: posix_spawn_file_actions_adddup2(&actions, streams[1].theirs, STDERR_FILENO)

@@ -20,7 +20,8 @@ struct run_end {
 /*
  * Runs a command in a process group of its own and waits for its end, not for that of processes
  * that it leaves behind. What it prints is added to `out` and `errors` (initialized by the caller;
- * NULL: /dev/null). Signals that main ignores have their default meaning for the command.
+ * NULL: /dev/null). Signals that main ignores have their default meaning for the command, and none
+ * is blocked.
  *
  * Returns 0 with *ret, whatever the command's status. ENOTFOUND: there is no such command; EPERM:
  * it may not be executed; EIO: it cannot be started, or its status was lost; ENOMEM.
