@@ -37,7 +37,7 @@ CFLAGS_ALL = -std=gnu17 -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -
 LDFLAGS_ALL = -pie -Wl,-O1,--hash-style=gnu,--as-needed,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,pack-relative-relocs $(CFLAGS) $(LDFLAGS)
 # libc first: the loader then looks for nearly every symbol where it is, a tenth of a short run.
-LDLIBS_ALL = -lc -lcjson -luuid -lm $(LDLIBS)
+LDLIBS_ALL = -lc -lcjson -lm $(LDLIBS)
 # The sanitizers bring their own checks of what _FORTIFY_SOURCE checks, and it needs an optimizer.
 fortify = $(if $(optimized),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 sanitize = -fsanitize=$(1) -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -4,22 +4,15 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-/* Boosts on their way out. */
-struct ending {
-    struct cmd *cmd;
-    const char *key;     /* of the count in JSON */
-    const char *verb;    /* "released", "would release"; NULL: nobody is told one by one */
-    bool only_lines;     /* to ask somebody with */
-    struct buffer lines; /* for people */
-    struct buffer ids;   /* of those that ended by this call, not before, each with its NUL */
-    size_t ended;        /* how many those are */
-};
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
 
 /* "released ID (CPU 2.0 from gpu1)", or how it had ended before. */
-static void add_line(struct ending *ending, const struct grid_boost *boost, bool before)
+static void add_line(struct boost_ending *ending, const struct grid_boost *boost, bool before)
 {
     char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE];
     const char *id = text_shown(boost->boost_id);
@@ -34,11 +27,8 @@ static void add_line(struct ending *ending, const struct grid_boost *boost, bool
                       text_shown(boost->source_node));
 }
 
-static int add_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
+static void add_ended(struct cmd *cmd, struct boost_ending *ending, const struct grid_boost *boost)
 {
-    (void)err;
-    struct ending *ending = context;
-    struct cmd *cmd = ending->cmd;
     bool before = ending->verb
                   && (boost->ended == GRID_EXPIRED || boost->ended == GRID_PREEMPTED
                       || (boost->ended == GRID_RELEASED
@@ -48,26 +38,13 @@ static int add_boost(void *context, const struct grid_boost *boost, struct grid_
     if (!ending->only_lines && cmd->settings.format != FORMAT_TABLE)
         sheet_add(cmd, boost);
     if (before)
-        return 0;
+        return;
     buffer_add(&ending->ids, boost->boost_id, strlen(boost->boost_id) + 1);
     ending->ended++;
-    return 0;
-}
-
-static void print_count(struct json *json, const void *context)
-{
-    const struct ending *ending = context;
-    json_key(json, ending->key);
-    json_int(json, (int64_t)ending->ended);
-}
-
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 /* For the case that the result cannot be printed: which they were, as many as there is room for. */
-static void note_done(const struct ending *ending, char *done, size_t size)
+static void note_done(const struct boost_ending *ending, char *done, size_t size)
 {
     const char *at = ending->ids.data, *end = at + ending->ids.length;
     size_t taken = (size_t)snprintf(done, size, "%zu boost%s ended", ending->ended,
@@ -75,26 +52,6 @@ static void note_done(const struct ending *ending, char *done, size_t size)
     for (; at < end && taken + GRID_ID_SIZE < size; at += strlen(at) + 1)
         taken += (size_t)snprintf(done + taken, size - taken, " '%s'", text_shown(at));
 }
-
-static int end(const struct ending *ending, struct grid_error *err)
-{
-    struct cmd *cmd = ending->cmd;
-    if (cmd_value(cmd, "dry-run"))
-        output_info(cmd, "dry run: nothing was written");
-    else if (ending->ended > 0)
-        note_done(ending, cmd->done, sizeof(cmd->done));
-    if (cmd->settings.format != FORMAT_TABLE)
-        return sheet_print(cmd, print_count, ending, err);
-    buffer_add(&cmd->out, ending->lines.data, ending->lines.length);
-    return 0;
-}
-
-static void forget(struct ending *ending)
-{
-    buffer_release(&ending->lines);
-    buffer_release(&ending->ids);
-}
-#define auto_ending __attribute__((cleanup(forget)))
 
 /* --- release -------------------------------------------------------------------------------- */
 
@@ -114,14 +71,83 @@ static int check_call(const struct cmd *cmd, struct grid_error *err)
         return grid_error_set(err, GRID_EUSAGE, "--all and ids cannot both be given");
     if (!all && cmd->argument_count == 0)
         return grid_error_set(err, GRID_EUSAGE, "ID is missing");
-    if (!all || cmd_value(cmd, "yes") || cmd_value(cmd, "dry-run") || can_ask(cmd))
+    if (cmd_value(cmd, "force") && !cmd_value(cmd, "reason"))
+        return grid_error_set(err, GRID_EUSAGE, "--force needs a --reason");
+    return 0;
+}
+
+static int read_consent(struct boost_op *op, struct grid_error *err)
+{
+    struct cmd *cmd = op->cmd;
+    op->asks = cmd_value(cmd, "all") && !cmd_value(cmd, "yes") && !op->dry_run;
+    if (!op->asks || can_ask(cmd))
         return 0;
     return grid_error_advise(err, GRID_EUSAGE, "--dry-run shows what would be released",
                              "release --all needs --yes where nobody can be asked");
 }
 
+static int add_released(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    (void)err;
+    struct boost_op *op = context;
+    add_ended(op->cmd, &op->ending, boost);
+    return 0;
+}
+
+static int read_release(struct boost_op *op, struct grid_error *err)
+{
+    struct cmd *cmd = op->cmd;
+    struct grid_release *release = &op->release;
+    op->ending.verb = op->dry_run ? "would release" : "released";
+    op->op.fn = add_released;
+    op->op.release = release;
+    *release = (struct grid_release){.ids = (const char *const *)cmd->arguments,
+                                     .count = cmd->argument_count, .caller = &op->caller,
+                                     .dry_run = op->dry_run};
+    int rc = check_call(cmd, err);
+    rc = rc ?: read_consent(op, err);
+    rc = rc ?: boost_choose(cmd, &op->choice, err);
+    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &release->reason, err);
+    release->force = cmd_value(cmd, "force");
+    release->filter = op->choice.filter;
+    if (!release->filter.owner)
+        release->filter.owner = cmd_user(cmd);
+    return rc;
+}
+
+static void print_released(struct json *json, const void *context)
+{
+    const struct boost_ending *ending = context;
+    json_put_int(json, "released", (int64_t)ending->ended);
+}
+
+static void print_release(struct boost_op *op)
+{
+    struct cmd *cmd = op->cmd;
+    const struct boost_ending *ending = &op->ending;
+    if (!op->dry_run && ending->ended > 0)
+        note_done(ending, cmd->done, sizeof(cmd->done));
+    if (cmd->settings.format != FORMAT_TABLE)
+        (void)sheet_print(cmd, print_released, ending, NULL); /* only a table can fail */
+    else
+        buffer_add(&cmd->out, ending->lines.data, ending->lines.length);
+    if (ending->ended == 0 && op->release.count == 0)
+        output_info(cmd, "there is nothing to release");
+}
+
+static int fail_release(struct boost_op *op, struct grid_error *err)
+{
+    (void)op;
+    if (err->code != GRID_EUNKNOWN)
+        return (int)err->code;
+    grid_error_wrap(err, "the boosts may have been released");
+    return grid_error_hint(err, "do it again: releasing what has ended is no error");
+}
+
+const struct boost_op_kind boost_release_kind = {read_release, print_release, fail_release};
+
 /* The ids of `ending`, for a second call; the caller frees the array. */
-static const char **list_ids(const struct ending *ending)
+static const char **list_ids(const struct boost_ending *ending)
 {
     const char **ids = ending->ids.error ? NULL : calloc(ending->ended, sizeof(*ids));
     const char *at = ending->ids.data;
@@ -131,7 +157,7 @@ static const char **list_ids(const struct ending *ending)
 }
 
 /* Shows a person what would be released. */
-static bool ask(struct ending *seen)
+static bool ask(struct boost_ending *seen)
 {
     char answer[16] = "";
     buffer_format(&seen->lines, "release %zu boost%s? [y/N] ", seen->ended, plural(seen->ended));
@@ -141,72 +167,127 @@ static bool ask(struct ending *seen)
 }
 
 /* Releases what the person saw and agreed to, and nothing that came later. 1: did not agree. */
-static int release_agreed(struct ending *ending, struct grid_release *release,
-                          struct grid_error *err)
+static int release_agreed(struct boost_op *op, struct grid_error *err)
 {
-    struct cmd *cmd = ending->cmd;
-    auto_ending struct ending seen = {.cmd = cmd, .verb = "would release", .only_lines = true,
-                                      .lines = BUFFER_INIT, .ids = BUFFER_INIT};
-    release->dry_run = true;
-    int rc = grid_ledger_release(cmd->store, release, add_boost, &seen, err);
-    if (rc < 0 || seen.ended == 0)
+    struct cmd *cmd = op->cmd;
+    auto_boost_op struct boost_op seen = {.cmd = cmd, .release = op->release};
+    seen.ending = (struct boost_ending){.verb = "would release", .only_lines = true,
+                                        .lines = BUFFER_INIT, .ids = BUFFER_INIT};
+    seen.release.dry_run = true;
+    int rc = grid_ledger_release(cmd->store, &seen.release, add_released, &seen, err);
+    if (rc < 0 || seen.ending.ended == 0)
         return rc;
-    if (!ask(&seen)) {
+    if (!ask(&seen.ending)) {
         output_info(cmd, "nothing was released");
         return 1;
     }
-    grid_auto_free const char **ids = list_ids(&seen);
+    grid_auto_free const char **ids = list_ids(&seen.ending);
     if (!ids)
         return grid_error_set(err, GRID_ENOMEM, "cannot release: no memory");
-    release->ids = ids;
-    release->count = seen.ended;
-    release->dry_run = false;
-    return grid_ledger_release(cmd->store, release, add_boost, ending, err);
+    op->release.ids = ids;
+    op->release.count = seen.ending.ended;
+    (void)boost_op_do(cmd, op, err);
+    return 0;
 }
 
 static int run_release(struct cmd *cmd, struct grid_error *err)
 {
-    struct boost_choice choice;
-    bool dry_run = cmd_value(cmd, "dry-run"), all = cmd_value(cmd, "all");
-    auto_ending struct ending ending = {.cmd = cmd, .key = "released",
-                                        .verb = dry_run ? "would release" : "released",
-                                        .lines = BUFFER_INIT, .ids = BUFFER_INIT};
-    struct grid_release release = {.ids = (const char *const *)cmd->arguments,
-                                   .count = cmd->argument_count, .dry_run = dry_run};
-    int rc = check_call(cmd, err);
-    rc = rc ?: boost_choose(cmd, &choice, err);
-    rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &release.reason, err);
-    if (rc < 0)
-        return rc;
-    release.filter = choice.filter;
-    if (!release.filter.owner)
-        release.filter.owner = cmd_user(cmd);
-    if (all && !dry_run && !cmd_value(cmd, "yes"))
-        rc = release_agreed(&ending, &release, err);
-    else
-        rc = grid_ledger_release(cmd->store, &release, add_boost, &ending, err);
-    if (rc == GRID_EUNKNOWN) {
-        grid_error_wrap(err, "the boosts may have been released");
-        grid_error_hint(err, "do it again: releasing what has ended is no error");
-    }
-    rc = rc ?: end(&ending, err);
-    if (rc == 0 && all && ending.ended == 0)
-        output_info(cmd, "there is nothing to release");
-    return rc;
+    auto_boost_op struct boost_op op;
+    int rc = boost_op_read(cmd, &op, err);
+    if (rc == 0 && op.asks)
+        rc = release_agreed(&op, err);
+    else if (rc == 0)
+        (void)boost_op_do(cmd, &op, err);
+    return rc != 0 ? rc : boost_op_print(cmd, &op, err);
 }
 
 /* --- cleanup -------------------------------------------------------------------------------- */
 
+struct cleaning {
+    struct cmd *cmd;
+    struct boost_ending ending;
+    bool dry_run;
+    int64_t expiring_us;
+    struct buffer soon; /* JSON of those that end soon */
+    struct json json;   /* onto it */
+    size_t count;       /* how many those are */
+};
+
+static int add_over(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    (void)err;
+    struct cleaning *cleaning = context;
+    add_ended(cleaning->cmd, &cleaning->ending, boost);
+    return 0;
+}
+
+/* "ID ends in 12m (CPU 2.0 from gpu1)" */
+static int add_soon(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    (void)err;
+    struct cleaning *cleaning = context;
+    struct cmd *cmd = cleaning->cmd;
+    char amount[GRID_AMOUNT_SIZE], left[GRID_TIME_SIZE];
+    int64_t now_us = grid_store_now(cmd->store);
+    if (!cleaning->dry_run)
+        hooks_note(cmd, "expiring", boost);
+    cleaning->count++;
+    buffer_format(&cleaning->ending.lines, "%s ends in %s (%s %s from %s)\n",
+                  text_shown(boost->boost_id),
+                  grid_duration_show(boost->expires_us - now_us, left), boost->resource_type,
+                  grid_amount_show(boost->resource_type, boost->amount_u, amount),
+                  text_shown(boost->source_node));
+    if (cmd->settings.format == FORMAT_JSON)
+        rows_boosts.json(&cleaning->json, boost, now_us);
+    else if (cmd->settings.format == FORMAT_JSONL || cmd->settings.format == FORMAT_CSV)
+        sheet_add(cmd, boost);
+    return 0;
+}
+
+static void print_removed(struct json *json, const void *context)
+{
+    const struct cleaning *cleaning = context;
+    json_put_int(json, "removed", (int64_t)cleaning->ending.ended);
+    if (cleaning->expiring_us == 0)
+        return;
+    json_key(json, "expiring");
+    json_raw(json, (struct span){cleaning->soon.data, cleaning->soon.length});
+}
+
+static int print_cleanup(struct cleaning *cleaning, struct grid_error *err)
+{
+    struct cmd *cmd = cleaning->cmd;
+    struct boost_ending *ending = &cleaning->ending;
+    if (cleaning->dry_run)
+        output_info(cmd, "dry run: nothing was written");
+    else if (ending->ended > 0)
+        note_done(ending, cmd->done, sizeof(cmd->done));
+    json_close(&cleaning->json, ']');
+    if (cmd->settings.format != FORMAT_TABLE)
+        return sheet_print(cmd, print_removed, cleaning, err);
+    buffer_format(&cmd->out, "%zu boost%s %s\n", ending->ended, plural(ending->ended),
+                  cleaning->dry_run ? "would end" : "ended");
+    buffer_add(&cmd->out, ending->lines.data, ending->lines.length);
+    return 0;
+}
+
 static int run_cleanup(struct cmd *cmd, struct grid_error *err)
 {
-    auto_ending struct ending ending = {.cmd = cmd, .key = "removed", .lines = BUFFER_INIT,
-                                        .ids = BUFFER_INIT};
-    bool dry_run = cmd_value(cmd, "dry-run");
-    int rc = grid_ledger_cleanup(cmd->store, dry_run, add_boost, &ending, err);
-    if (rc == 0)
-        buffer_format(&ending.lines, "%zu boost%s %s\n", ending.ended, plural(ending.ended),
-                      dry_run ? "would end" : "ended");
-    return rc ?: end(&ending, err);
+    struct cleaning cleaning = {.cmd = cmd, .dry_run = cmd_value(cmd, "dry-run"),
+                                .ending = {.lines = BUFFER_INIT, .ids = BUFFER_INIT},
+                                .soon = BUFFER_INIT};
+    struct grid_cleanup cleanup = {.dry_run = cleaning.dry_run, .fn = add_over,
+                                   .expiring = add_soon, .context = &cleaning};
+    cleaning.json = json_begin(&cleaning.soon, 1);
+    json_open(&cleaning.json, '[');
+    int rc = cmd_duration(cmd, "expiring", false, &cleaning.expiring_us, err);
+    cleanup.expiring_us = cleaning.expiring_us;
+    rc = rc ?: grid_ledger_cleanup(cmd->store, &cleanup, err);
+    rc = rc ?: print_cleanup(&cleaning, err);
+    buffer_release(&cleaning.ending.lines);
+    buffer_release(&cleaning.ending.ids);
+    buffer_release(&cleaning.soon);
+    return rc;
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -214,13 +295,15 @@ static int run_cleanup(struct cmd *cmd, struct grid_error *err)
 static const struct cmd_option release_options[] = {
     {"all", 0, NULL, "all of mine that the options below choose"},
     {"reason", 0, "TEXT", "why, for the history"},
+    {"force", 0, NULL, "also another's (root, and the lender's owner); needs --reason"},
     {"dry-run", 0, NULL, "show what would be released"},
     {"yes", 0, NULL, "do not ask"},
     {0},
 };
 
 static const struct cmd_option cleanup_options[] = {
-    {"dry-run", 0, NULL, "say how many would end, write nothing"},
+    {"expiring", 0, "DUR", "and tell the hook of those that end within DUR"},
+    {"dry-run", 0, NULL, "say which would end, or end soon; write nothing"},
     {0},
 };
 
@@ -232,7 +315,7 @@ const struct cmd_verb boost_change_verbs[] = {
      .run = run_release},
     {.name = "cleanup", .arguments = "", .summary = "Note the end of boosts whose time is over",
      .options = cleanup_options, .rows = &rows_boosts,
-     .examples = "  */5 * * * * grid boost cleanup -q     (in a crontab)\n",
+     .examples = "  */5 * * * * grid boost cleanup -q --expiring 15m     (in a crontab)\n",
      .run = run_cleanup},
     {0},
 };

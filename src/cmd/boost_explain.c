@@ -5,42 +5,56 @@
 
 /* --- reasons, as they are told -------------------------------------------------------------- */
 
-static void say_amounts(struct buffer *out, const struct grid_reason *reason, const char *format)
+/* The reason's template, see GRID_REASONS. */
+static void say_text(struct buffer *out, const struct grid_reason *reason)
 {
     char left[GRID_AMOUNT_SIZE], limit[GRID_AMOUNT_SIZE];
     const char *texts[] = {grid_amount_show(reason->resource, reason->left_u, left),
                            grid_amount_show(reason->resource, reason->limit_u, limit),
                            reason->resource};
-    for (; *format; format++) /* '<': left, '=': the limit, '%': the resource */
-        if (strchr("<=%", *format))
-            buffer_text(out, texts[*format == '<' ? 0 : *format == '=' ? 1 : 2]);
+    for (const char *at = grid_reason_text(reason->kind); *at; at++)
+        if (strchr("<=%", *at))
+            buffer_text(out, texts[*at == '<' ? 0 : *at == '=' ? 1 : 2]);
         else
-            buffer_add(out, format, 1);
+            buffer_add(out, at, 1);
 }
 
 /* "gpu1   has 2.0 of 16.0 CPU left" */
 static void add_line(struct buffer *out, const struct grid_reason *reason)
 {
-    char node[64];
+    char node[64], time[GRID_TIME_SIZE];
     buffer_format(out, "  %-14s ", text_printable(reason->node, node, sizeof(node)));
-    if (reason->kind == GRID_REASON_LACKING)
-        say_amounts(out, reason, reason->limit_u > 0 ? "lends = % at most" : "lends no %");
-    else if (reason->kind == GRID_REASON_BUSY)
-        say_amounts(out, reason, "has < of = % left");
-    else if (reason->kind == GRID_REASON_BORROW)
-        say_amounts(out, reason, "may borrow < more of = %");
-    else if (reason->kind == GRID_REASON_QUOTA)
-        say_amounts(out, reason, "has < of a quota of = % left");
-    else
-        buffer_text(out, grid_reason_text(reason->kind));
+    say_text(out, reason);
+    if (reason->hold_until_us > 0 && reason->hold_until_us != GRID_NEVER)
+        buffer_format(out, " until %s", grid_time_show(reason->hold_until_us, time));
+    if (reason->text && *reason->text)
+        buffer_format(out, ": %s", text_shown(reason->text));
+    if (reason->stale_after_us > 0) {
+        buffer_format(out, " since %s", grid_time_show(reason->last_seen_us, time));
+        buffer_format(out, ", and counts as stale after %s",
+                      grid_duration_show(reason->stale_after_us, time));
+    }
     buffer_text(out, "\n");
 }
 
-static void add_number(struct json *json, const char *key, const struct grid_reason *reason,
-                       int64_t amount_u)
+static void put_facts(struct json *json, const struct grid_reason *reason)
 {
-    json_key(json, key);
-    json_float(json, grid_amount_number(reason->resource, amount_u));
+    const char *resource = reason->resource;
+    if (*resource) {
+        json_put_text(json, "resource", resource);
+        json_put_float(json, "wanted", grid_amount_number(resource, reason->wanted_u));
+        json_put_float(json, "left", grid_amount_number(resource, reason->left_u));
+        json_put_float(json, "limit", grid_amount_number(resource, reason->limit_u));
+    }
+    if (reason->kind == GRID_REASON_HELD) {
+        rows_put_time(json, "hold_until", reason->hold_until_us);
+        json_key(json, "hold_reason");
+        json_string_or_null(json, reason->text);
+    }
+    if (reason->kind == GRID_REASON_STALE) {
+        rows_put_time(json, "last_seen", reason->last_seen_us);
+        json_put_int(json, "stale_after", reason->stale_after_us / GRID_SECOND);
+    }
 }
 
 static int tell_reason(void *context, const struct grid_reason *reason, struct grid_error *err)
@@ -48,21 +62,13 @@ static int tell_reason(void *context, const struct grid_reason *reason, struct g
     (void)err;
     struct boost_reasons *reasons = context;
     struct json *json = &reasons->json;
+    reasons->count++;
     add_line(&reasons->lines, reason);
     json_open(json, '{');
-    json_key(json, "node");
-    json_string(json, reason->node);
-    json_key(json, "reason");
-    json_string(json, grid_reason_word(reason->kind));
-    json_key(json, "never");
-    json_bool(json, reason->never);
-    if (reason->resource[0]) {
-        json_key(json, "resource");
-        json_string(json, reason->resource);
-        add_number(json, "wanted", reason, reason->wanted_u);
-        add_number(json, "left", reason, reason->left_u);
-        add_number(json, "limit", reason, reason->limit_u);
-    }
+    json_put_text(json, "node", reason->node);
+    json_put_text(json, "reason", grid_reason_word(reason->kind));
+    json_put_bool(json, "never", reason->never);
+    put_facts(json, reason);
     json_close(json, '}');
     return 0;
 }
@@ -75,13 +81,6 @@ static void begin_blocking(struct boost_reasons *reasons)
     json_close(&reasons->json, ']');
     json_key(&reasons->json, "blocking");
     json_open(&reasons->json, '[');
-}
-
-static void add_time(struct json *json, const char *key, int64_t time_us)
-{
-    char text[GRID_TIME_SIZE];
-    json_key(json, key);
-    json_string_or_null(json, time_us == GRID_NEVER ? NULL : grid_time_format(time_us, text));
 }
 
 static int tell_blocking(void *context, const struct grid_boost *boost, struct grid_error *err)
@@ -99,32 +98,42 @@ static int tell_blocking(void *context, const struct grid_boost *boost, struct g
                   grid_time_show(boost->expires_us, time));
     begin_blocking(reasons);
     json_open(json, '{');
-    json_key(json, "boost_id");
-    json_string(json, boost->boost_id);
+    json_put_text(json, "boost_id", boost->boost_id);
     json_key(json, "owner");
     json_string_or_null(json, boost->owner);
-    add_time(json, "expires_at", boost->expires_us);
+    rows_put_time(json, "expires_at", boost->expires_us);
     json_close(json, '}');
     return 0;
+}
+
+static void restart(void *context)
+{
+    struct boost_reasons *reasons = context;
+    reasons->lines.length = reasons->cmd->details.length = reasons->count = 0;
+    reasons->blocking = false;
+    reasons->explain.starts_us = GRID_NEVER;
+    reasons->json = json_begin(&reasons->cmd->details, -1);
+    json_open(&reasons->json, '{');
+    json_key(&reasons->json, "reasons");
+    json_open(&reasons->json, '[');
 }
 
 void boost_reasons_begin(struct cmd *cmd, struct boost_reasons *ret)
 {
     *ret = (struct boost_reasons){.cmd = cmd, .lines = BUFFER_INIT};
-    ret->explain = (struct grid_explain){tell_reason, tell_blocking, ret, GRID_NEVER};
-    ret->json = json_begin(&cmd->details, -1);
-    json_open(&ret->json, '{');
-    json_key(&ret->json, "reasons");
-    json_open(&ret->json, '[');
+    ret->explain = (struct grid_explain){.restart = restart, .reason = tell_reason,
+                                         .blocking = tell_blocking, .context = ret};
+    restart(ret);
 }
 
 void boost_reasons_end(struct boost_reasons *reasons, int rc)
 {
     begin_blocking(reasons);
     json_close(&reasons->json, ']');
-    add_time(&reasons->json, "starts_no_later_than", reasons->explain.starts_us);
+    rows_put_time(&reasons->json, "starts_no_later_than", reasons->explain.starts_us);
     json_close(&reasons->json, '}');
-    if (rc != GRID_EREFUSED && rc != GRID_ENEVER)
+    bool late = rc == GRID_ETIMEOUT && reasons->count > 0;
+    if (rc != GRID_EREFUSED && rc != GRID_ENEVER && !late)
         reasons->cmd->details.length = 0;
 }
 
@@ -135,13 +144,18 @@ static int add_member(void *context, const struct grid_boost *boost, struct grid
 {
     (void)err;
     struct cmd *cmd = context;
-    char amount[GRID_AMOUNT_SIZE];
-    if (cmd->settings.format == FORMAT_TABLE)
-        buffer_format(&cmd->out, "  %s %s from %s\n", boost->resource_type,
-                      grid_amount_show(boost->resource_type, boost->amount_u, amount),
-                      text_shown(boost->source_node));
-    else if (cmd->settings.format != FORMAT_ID)
-        sheet_add(cmd, boost);
+    char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE];
+    if (cmd->settings.format != FORMAT_TABLE) {
+        if (cmd->settings.format != FORMAT_ID)
+            sheet_add(cmd, boost);
+        return 0;
+    }
+    buffer_format(&cmd->out, "  %s %s from %s", boost->resource_type,
+                  grid_amount_show(boost->resource_type, boost->amount_u, amount),
+                  text_shown(boost->source_node));
+    if (boost->starts_us > boost->allocated_us)
+        buffer_format(&cmd->out, ", starting at %s", grid_time_show(boost->starts_us, time));
+    buffer_text(&cmd->out, "\n");
     return 0;
 }
 
@@ -162,14 +176,11 @@ static void print_answer(struct json *json, const void *context)
 {
     const struct answer *answer = context;
     const struct buffer *details = &answer->cmd->details;
-    json_key(json, "fits");
-    json_bool(json, answer->err->code == 0);
+    json_put_bool(json, "fits", answer->err->code == 0);
     if (answer->err->code == 0)
         return;
-    json_key(json, "code");
-    json_string(json, grid_code_word(answer->err->code));
-    json_key(json, "message");
-    json_string(json, answer->err->message);
+    json_put_text(json, "code", grid_code_word(answer->err->code));
+    json_put_text(json, "message", answer->err->message);
     (void)json_object((struct span){details->data, details->length}, add_detail, json, NULL);
 }
 
@@ -187,16 +198,15 @@ static void print_answer_line(struct cmd *cmd, const struct answer *answer)
 static void print_refusal(struct cmd *cmd, struct boost_reasons *reasons,
                           const struct grid_error *err)
 {
-    char shown[4 * sizeof(err->message)], time[GRID_TIME_SIZE], wait[GRID_TIME_SIZE];
+    char shown[4 * sizeof(err->message)];
     const char *lines = buffer_string(&reasons->lines);
     int64_t starts_us = reasons->explain.starts_us;
     buffer_format(&cmd->out, "%s\n%s", text_printable(err->message, shown, sizeof(shown)),
                   lines ? lines : "");
     if (starts_us != GRID_NEVER)
-        buffer_format(&cmd->out, "it fits from %s on (in %s)\n", grid_time_show(starts_us, time),
-                      grid_duration_show(starts_us - grid_store_now(cmd->store), wait));
+        buffer_format(&cmd->out, "%s\n", text_printable(err->hint, shown, sizeof(shown)));
     else if (err->code == GRID_EREFUSED)
-        buffer_text(&cmd->out, "when it will fit is not known: what is in the way has no end\n");
+        buffer_text(&cmd->out, "when it will fit is not known\n");
     else
         buffer_format(&cmd->out, "waiting does not help%s%s\n",
                       reasons->lines.length == 0 && err->hint[0] ? ": " : "",
@@ -232,37 +242,142 @@ static int explain_request(struct cmd *cmd, struct grid_error *err)
     return refused ? 0 : rc;
 }
 
-/* --- a boost -------------------------------------------------------------------------------- */
+/* --- a boost, or a ticket ------------------------------------------------------------------- */
+
+static void print_times(struct cmd *cmd, const struct grid_boost *boost, int64_t now_us)
+{
+    char time[GRID_TIME_SIZE], left[GRID_TIME_SIZE];
+    if (boost->starts_us > now_us)
+        buffer_format(&cmd->out, "it starts at %s, in %s\n",
+                      grid_time_show(boost->starts_us, time),
+                      grid_duration_show(boost->starts_us - now_us, left));
+    if (boost->expires_us == GRID_NEVER)
+        buffer_text(&cmd->out, "it has no end\n");
+    else
+        buffer_format(&cmd->out, "it ends at %s, in %s\n",
+                      grid_time_show(boost->expires_us, time),
+                      grid_duration_show(boost->expires_us - now_us, left));
+    if (boost->renews_until_us > 0)
+        buffer_format(&cmd->out, "its holder may renew it: until %s\n",
+                      grid_time_show(boost->renews_until_us, time));
+    if (boost->preempted_by[0])
+        buffer_format(&cmd->out, "it was pre-empted by %s\n", text_shown(boost->preempted_by));
+}
 
 /* "515744a0 is active: CPU 2.0 from gpu1 for gpu-master", who asked for it, and how it ends. */
 static void print_standing(struct cmd *cmd, const struct grid_boost *boost)
 {
-    char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE], left[GRID_TIME_SIZE];
+    char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE];
     int64_t now_us = grid_store_now(cmd->store);
     enum grid_boost_state state = grid_boost_state(boost, now_us);
-    bool lives = state == GRID_ACTIVE || state == GRID_SCHEDULED;
     buffer_format(&cmd->out, "%s is %s: %s %s from %s for %s\n", text_shown(boost->boost_id),
                   grid_boost_state_name(state), boost->resource_type,
                   grid_amount_show(boost->resource_type, boost->amount_u, amount),
                   text_shown(boost->source_node), text_shown(boost->target_node));
     if (boost->owner[0])
         buffer_format(&cmd->out, "%s asked for it\n", text_shown(boost->owner));
-    if (!lives)
-        buffer_format(&cmd->out, "it ended at %s\n", grid_time_show(boost->ended_us, time));
-    else if (boost->expires_us == GRID_NEVER)
-        buffer_text(&cmd->out, "it has no end\n");
+    if (state == GRID_ACTIVE || state == GRID_SCHEDULED)
+        print_times(cmd, boost, now_us);
     else
-        buffer_format(&cmd->out, "it ends at %s, in %s\n", grid_time_show(boost->expires_us, time),
-                      grid_duration_show(boost->expires_us - now_us, left));
+        buffer_format(&cmd->out, "it ended at %s\n", grid_time_show(boost->ended_us, time));
+}
+
+static void print_waiting(struct cmd *cmd, const struct grid_ticket_view *view)
+{
+    const struct grid_ticket *ticket = &view->ticket;
+    char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE], wait[GRID_TIME_SIZE];
+    int64_t now_us = grid_store_now(cmd->store);
+    buffer_format(&cmd->out, "%s waits:", text_shown(ticket->ticket_id));
+    for (size_t i = 0; i < ticket->need_count; i++)
+        buffer_format(&cmd->out, " %s %s", ticket->needs[i].resource,
+                      grid_amount_show(ticket->needs[i].resource, ticket->needs[i].amount_u,
+                                       amount));
+    buffer_format(&cmd->out, " for %s\n", text_shown(ticket->target_node));
+    if (ticket->owner[0])
+        buffer_format(&cmd->out, "%s asked for it\n", text_shown(ticket->owner));
+    buffer_format(&cmd->out, "it has place %zu in the queue, since %s (%s)\n", view->position,
+                  grid_time_show(ticket->queued_us, time),
+                  grid_duration_show(now_us - ticket->queued_us, wait));
+    if (view->promised_us == GRID_NEVER)
+        buffer_text(&cmd->out, "when it starts is not known\n");
+    else
+        buffer_format(&cmd->out, "it starts by %s\n", grid_time_show(view->promised_us, time));
+}
+
+struct search {
+    const char *id;
+    struct grid_ticket_view view;
+    size_t found;
+};
+
+static int match_ticket(void *context, const struct grid_ticket_view *view, struct grid_error *err)
+{
+    (void)err;
+    struct search *search = context;
+    if (strncmp(view->ticket.ticket_id, search->id, strlen(search->id)) == 0) {
+        search->view = *view;
+        search->found++;
+    }
+    return 0;
+}
+
+static void show_ticket(struct cmd *cmd, const struct grid_ticket_view *view)
+{
+    static struct grid_boost boost;
+    if (cmd->settings.format == FORMAT_TABLE) {
+        print_waiting(cmd, view);
+    } else if (cmd->settings.format == FORMAT_CSV) {
+        grid_ticket_boost(&view->ticket, &boost);
+        sheet_add(cmd, &boost);
+    } else {
+        cmd->sheet.kind = &rows_queue;
+        sheet_show(cmd, view, true, NULL, NULL);
+    }
+}
+
+static int is_node(void *context, const struct grid_node_view *view, struct grid_error *err)
+{
+    (void)err;
+    (void)view;
+    *(bool *)context = true;
+    return 0;
+}
+
+/* No boost has this id: perhaps a ticket has, or it is a node, and the rest is missing. `why` is
+ * what was said of the boost. */
+static int explain_other(struct cmd *cmd, const char *id, const struct grid_error *why,
+                         struct grid_error *err)
+{
+    static struct search search;
+    bool node = false;
+    search.id = id;
+    int rc = grid_ledger_queue(cmd->store, match_ticket, &search, err);
+    if (rc < 0)
+        return rc;
+    if (search.found == 1 && why->code == GRID_ENOTFOUND) {
+        show_ticket(cmd, &search.view);
+        return 0;
+    }
+    (void)grid_ledger_nodes(cmd->store, GRID_PEEK, id, is_node, &node, NULL);
+    if (node)
+        return grid_error_set(err, GRID_EUSAGE, "RESOURCE is missing behind '%s'", text_shown(id));
+    *err = *why;
+    return (int)why->code;
 }
 
 static int explain_boost(struct cmd *cmd, struct grid_error *err)
 {
-    struct grid_boost boost;
-    int rc = grid_ledger_show(cmd->store, cmd->arguments[0], &boost, NULL, NULL, err);
-    if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
+    static struct grid_boost boost;
+    struct grid_error why = {0};
+    const char *id = cmd->arguments[0];
+    int rc = grid_ledger_show(cmd->store, id, &boost, NULL, NULL, &why);
+    if (rc == GRID_ENOTFOUND || rc == GRID_EUSAGE)
+        return explain_other(cmd, id, &why, err);
+    if (rc < 0)
+        *err = why;
+    else if (cmd->settings.format == FORMAT_TABLE)
         print_standing(cmd, &boost);
-    else if (rc == 0)
+    else
         sheet_show(cmd, &boost, true, NULL, NULL);
     return rc;
 }
@@ -273,8 +388,8 @@ static int run_explain(struct cmd *cmd, struct grid_error *err)
 }
 
 const struct cmd_verb boost_explain_verbs[] = {
-    {.name = "explain", .arguments = "TARGET [RESOURCE AMOUNT]...",
-     .summary = "Say whether a request fits, why not, and when; or how the boost TARGET stands",
+    {.name = "explain", .arguments = "TARGET|ID [RESOURCE AMOUNT]...",
+     .summary = "Say whether a request fits, why not, and when; or how the boost ID stands",
      .shared = boost_wishes, .rows = &rows_boosts,
      .examples = "  grid boost explain gpu-master cpu 12 gpu 1\n"
                  "  grid boost explain 515744a0\n",

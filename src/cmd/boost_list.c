@@ -1,5 +1,5 @@
 /* grid boost status, show: what is lent. */
-#include "cmd/boost.h"
+#include "cmd/boost_watch.h"
 #include "util/clock.h"
 
 #include <string.h>
@@ -136,21 +136,34 @@ static int suggest(void *context, const struct grid_boost *boost, struct grid_er
     return found != NULL;
 }
 
-static int run_status(struct cmd *cmd, struct grid_error *err)
+int boost_status(struct cmd *cmd, enum grid_mode mode, struct grid_error *err)
 {
     struct boost_choice choice;
     struct listing listing = {.cmd = cmd, .all = cmd_value(cmd, "all")};
-    bool table = cmd->settings.format == FORMAT_TABLE;
     int rc = boost_choose(cmd, &choice, err);
     choice.filter.newest_first = true;
-    rc = rc ?: grid_ledger_list(cmd->store, GRID_TIDY, &choice.filter, list_boost, &listing, err);
+    rc = rc ?: grid_ledger_list(cmd->store, mode, &choice.filter, list_boost, &listing, err);
     rc = rc ?: sheet_print(cmd, print_head, &listing, err);
-    if (rc == 0 && table && !cmd_value(cmd, "no-headings"))
+    if (rc == 0 && cmd->settings.format == FORMAT_TABLE && !cmd_value(cmd, "no-headings"))
         print_totals(&listing);
-    if (rc == 0 && table && cmd->sheet.rows == 0)
+    free(listing.totals);
+    return rc;
+}
+
+/* Noting ends and starts would run these hooks, and whoever only looks would wait for them. */
+static enum grid_mode mode_of(struct cmd *cmd)
+{
+    return hooks_have(cmd, "expired") || hooks_have(cmd, "granted") ? GRID_READ : GRID_TIDY;
+}
+
+static int run_status(struct cmd *cmd, struct grid_error *err)
+{
+    if (cmd_value(cmd, "watch"))
+        return boost_watch(cmd, err);
+    int rc = boost_status(cmd, mode_of(cmd), err);
+    if (rc == 0 && cmd->settings.format == FORMAT_TABLE && cmd->sheet.rows == 0)
         (void)grid_ledger_list(cmd->store, GRID_PEEK, &(struct grid_boost_filter){0}, suggest, cmd,
                                NULL);
-    free(listing.totals);
     return rc;
 }
 
@@ -174,6 +187,7 @@ static int run_show(struct cmd *cmd, struct grid_error *err)
 
 static const struct cmd_option status_options[] = {
     {"all", 0, NULL, "also what is scheduled for later"},
+    {"watch", 0, "[=DUR]", "go on, and show each change; look every DUR (2s)"},
     {0},
 };
 
@@ -183,6 +197,7 @@ const struct cmd_verb boost_list_verbs[] = {
      .examples = "  grid boost status\n"
                  "  grid boost status --mine --expiring 10m\n"
                  "  grid boost status --node gpu-master -o json\n"
+                 "  grid boost status --watch\n"
                  "  grid boost status --columns id,amount,reason --no-headings\n",
      .run = run_status},
     {.name = "show", .arguments = "ID",

@@ -10,8 +10,9 @@
 
 const struct cmd_noun cmd_nouns[] = {
     {"boost", "lend, list and return resources",
-     {boost_request_verbs, boost_list_verbs, boost_change_verbs, boost_explain_verbs,
-      boost_history_verbs}},
+     {boost_request_verbs, boost_list_verbs, boost_extend_verbs, boost_change_verbs,
+      boost_run_verbs, boost_explain_verbs, boost_free_verbs, boost_queue_verbs,
+      boost_history_verbs, boost_batch_verbs}},
     {"node", "register the machines, and what they have", {node_set_verbs, node_verbs}},
     {"policy", "what the whole ledger obeys", {policy_verbs}},
     {"store", "look after the ledger", {store_verbs}},
@@ -109,7 +110,9 @@ int cmd_store(struct cmd *cmd, struct grid_error *err)
                                          .lock_timeout_us = cmd->settings.lock_timeout_us,
                                          .keep_generations = (int)cmd->settings.keep_generations,
                                          .note = output_note,
-                                         .note_context = cmd};
+                                         .note_context = cmd,
+                                         .event = hooks_event,
+                                         .event_context = cmd};
     return grid_store_open(&options, &cmd->store, err);
 }
 
@@ -155,7 +158,9 @@ int cmd_main(struct cmd *cmd, int argc, char **argv)
         else if (rc == 0)
             rc = run(cmd, &err);
     }
+    hooks_run(cmd);
     grid_store_close(cmd->store);
+    hooks_release(&cmd->hooks);
     buffer_release(&cmd->sheet.text);
     return output_finish(cmd, rc, &err);
 }

@@ -2,6 +2,7 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
+#include "cmd/hooks.h"
 #include "cmd/sheet.h"
 #include "grid/grid.h"
 
@@ -24,25 +25,28 @@ struct cmd;
  */
 struct cmd_verb {
     const char *name;
-    const char *arguments; /* "ID... [FILE]": what is in brackets may be missing, "..." repeats */
+    const char *arguments; /* "ID... [FILE]": what is in brackets may be missing, "..." repeats;
+                              what stands behind " -- " is a command line of its own */
     const char *summary;
     const struct cmd_option *options, *shared; /* its own, and those of several verbs; or NULL */
     const struct row_kind *rows; /* what it prints; or NULL */
     const char *examples;        /* lines for help */
+    int failed; /* the exit status of a failure, unless cmd->status has one; 0: that of its code */
     int (*run)(struct cmd *cmd, struct grid_error *err);
 };
 
 /* A noun, and the tables of its verbs. */
 struct cmd_noun {
     const char *name, *summary;
-    const struct cmd_verb *tables[8]; /* up to NULL */
+    const struct cmd_verb *tables[12]; /* up to NULL */
 };
 
 /* All that there are, in the order of help; the last has no name. */
 extern const struct cmd_noun cmd_nouns[];
-extern const struct cmd_verb boost_request_verbs[], boost_list_verbs[], boost_change_verbs[],
-    boost_history_verbs[], boost_explain_verbs[], node_verbs[], node_set_verbs[], policy_verbs[],
-    store_verbs[];
+extern const struct cmd_verb boost_request_verbs[], boost_list_verbs[], boost_extend_verbs[],
+    boost_change_verbs[], boost_run_verbs[], boost_explain_verbs[], boost_free_verbs[],
+    boost_queue_verbs[], boost_history_verbs[], boost_batch_verbs[], node_verbs[],
+    node_set_verbs[], policy_verbs[], store_verbs[];
 extern const struct cmd_option cmd_globals[];
 
 /* The noun's verbs in the order of help; NULL at the end. */
@@ -82,14 +86,18 @@ struct cmd {
     const struct cmd_option *pending; /* the last word is this option, its argument is missing */
     bool help, version;
     bool lost;                    /* a noun or verb was typed that there is not */
-    bool ended;                   /* "--" was typed */
+    bool ended;                   /* "--" was typed, */
+    size_t ended_at;              /* and this argument is the first behind it */
     bool silent;                  /* no note may be printed: completion */
     bool in_file;                 /* what is wrong stands in a file: usage would not help */
     struct settings settings;
     struct grid_store *store;
+    struct hooks hooks;
     struct sheet sheet;
     struct buffer out;            /* the result, printed at the end */
     struct buffer details;        /* JSON that says more about an error, or empty */
+    size_t line;                  /* of a batch, for its errors; 0: none */
+    int status;                   /* that of a call whose `run` returns 0 (run, batch) */
     char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
 };
@@ -164,6 +172,9 @@ void output_format(struct cmd *cmd, enum grid_note_level level, const char *form
 
 /* Prints the result, and what went wrong (`rc` < 0). Returns the exit status. */
 int output_finish(struct cmd *cmd, int rc, struct grid_error *err);
+
+/* Prints an error; beside output_finish for what does not end the call. */
+void output_error(const struct cmd *cmd, const struct grid_error *err);
 
 /* "Label:      value" onto the result, the value printable; nothing for an empty value. */
 void output_pair(struct cmd *cmd, const char *label, const char *value);

@@ -1,18 +1,19 @@
 /* Completion: what the last word may become. Never locks, never writes, never complains. */
-#include "cmd/cmd.h"
+#include "cmd/node.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define NAMES_MAX 256 /* of nodes or owners that are told apart */
 
-enum wanted { WORDS, COLUMNS, BOOSTS, NODES, RESOURCES, OWNERS, PATHS };
+enum wanted { WORDS, COLUMNS, KEYS, BOOSTS, NODES, RESOURCES, OWNERS, PATHS };
 
 struct completing {
     struct cmd *cmd;
     enum wanted wanted;
     const char *word; /* what is there so far */
     const char *before; /* what goes in front of each candidate: "--output=", "id,amount," */
+    const char *lead, *behind; /* of each name: "quota.", "=" */
     char names[NAMES_MAX][GRID_NODE_SIZE];
     size_t name_count;
 };
@@ -37,8 +38,10 @@ static void offer_name(struct completing *completing, const char *name)
             return;
     if (!*name || completing->name_count == NAMES_MAX)
         return;
+    char whole[GRID_NODE_SIZE + 16];
     text_copy(completing->names[completing->name_count++], GRID_NODE_SIZE, name);
-    offer(completing, name, "");
+    snprintf(whole, sizeof(whole), "%s%s%s", completing->lead, name, completing->behind);
+    offer(completing, whole, "");
 }
 
 /* "CPU 2.0 gpu1 -> gpu-master, 42m left" */
@@ -80,10 +83,7 @@ static int take_node(void *context, const struct grid_node_view *view, struct gr
         offer_name(completing, view->node.node_id);
     for (size_t i = 0; completing->wanted == RESOURCES && i < capacity->count; i++) {
         char name[GRID_RESOURCE_SIZE];
-        text_copy(name, sizeof(name), capacity->at[i].resource);
-        for (char *at = name; *at; at++)
-            *at = text_lower(*at);
-        offer_name(completing, name);
+        offer_name(completing, text_copy_lower(name, sizeof(name), capacity->at[i].resource));
     }
     return 0;
 }
@@ -118,14 +118,19 @@ static void offer_columns(struct completing *completing)
     completing->before = before;
     completing->word = comma ? comma + 1 : completing->word;
     for (const struct column *at = kind->columns; at < kind->columns + kind->count; at++) {
-        char name[32] = "";
-        for (size_t i = 0; at->name[i] && i + 1 < sizeof(name); i++)
-            name[i] = text_lower(at->name[i]);
-        offer(completing, name, at->help);
+        char name[32];
+        offer(completing, text_copy_lower(name, sizeof(name), at->name), at->help);
     }
 }
 
-static const char *const roles[] = {"master", "worker", NULL};
+/* Of a policy: those with a name of their own; the quotas are those of the resources. */
+static void offer_keys(struct completing *completing)
+{
+    const char *name;
+    for (size_t i = 0; (name = policy_key_next(NULL, i)); i++)
+        offer_name(completing, name);
+    completing->lead = "quota.";
+}
 
 /* By the word that stands for the value in help. */
 static const struct value {
@@ -135,7 +140,11 @@ static const struct value {
     const void *words; /* its context; of PATHS: what to tell the shell */
 } values[] = {
     {"RESOURCE", RESOURCES, NULL, NULL},
-    {"ROLE", WORDS, cmd_word, roles},
+    {"RESOURCE=AMOUNT", RESOURCES, NULL, NULL},
+    {"R=A", RESOURCES, NULL, NULL},
+    {"KEY", KEYS, NULL, NULL},
+    {"KEY=VALUE", KEYS, NULL, NULL},
+    {"ROLE", WORDS, grid_role_next, NULL},
     {"PRIORITY", WORDS, grid_priority_next, NULL},
     {"EVENT", WORDS, grid_event_next, NULL},
     {"FORMAT", WORDS, cmd_word, config_formats},
@@ -160,14 +169,17 @@ static void offer_values(struct completing *completing, const char *argument, si
     if (i == countof(values))
         return;
     const struct value *value = &values[i];
-    completing->wanted = value->wanted;
+    completing->wanted = value->wanted == KEYS ? RESOURCES : value->wanted;
+    completing->behind = memchr(argument, '=', length) ? "=" : "";
     if (value->wanted == COLUMNS)
         offer_columns(completing);
+    else if (value->wanted == KEYS)
+        offer_keys(completing);
     else if (value->wanted == PATHS)
         buffer_text(&completing->cmd->out, value->words);
-    for (i = 0; value->wanted == RESOURCES && cmd_resources[i]; i++)
+    for (i = 0; completing->wanted == RESOURCES && cmd_resources[i]; i++)
         offer_name(completing, cmd_resources[i]);
-    if (value->wanted >= BOOSTS && value->wanted < PATHS)
+    if (value->wanted >= KEYS && value->wanted < PATHS)
         offer_from_ledger(completing);
     for (i = 0; value->next && (word = value->next((void *)value->words, i)); i++)
         offer(completing, word, "");
@@ -236,13 +248,16 @@ static void offer_argument(struct completing *completing)
         at = next ? next + 1 : group ? group : at;
     }
     at += *at == '[';
-    offer_values(completing, at, strcspn(at, "]. "));
+    for (size_t length = strcspn(at, "]. |"); length > 0; length = strcspn(at, "]. |")) {
+        offer_values(completing, at, length);
+        at += length + (at[length] == '|');
+    }
 }
 
 void complete_print(struct cmd *cmd, int count, char **words)
 {
     struct grid_error err = {0};
-    struct completing completing = {.cmd = cmd, .before = ""};
+    struct completing completing = {.cmd = cmd, .before = "", .lead = "", .behind = ""};
     if (count < 1)
         return;
     cmd->silent = true;

@@ -30,8 +30,9 @@ static void print_columns(struct buffer *out, const struct row_kind *kind)
     buffer_text(out, "\nColumns (* unless --columns says otherwise):\n");
     for (size_t i = 0; i < kind->count; i++) {
         char left[64];
+        static const char *const marks[] = {"", " *table", " *csv", " *"};
         snprintf(left, sizeof(left), "%s%s", kind->columns[i].name,
-                 kind->columns[i].flags & COLUMN_DEFAULT ? " *" : "");
+                 marks[kind->columns[i].flags & COLUMN_DEFAULT]);
         print_row(out, left, kind->columns[i].help);
     }
 }

@@ -9,13 +9,14 @@
 /*
  * A closed descriptor 0 to 2 would be taken by the next file that is opened, and a message could
  * land in the lock file. Descriptor 1 is opened for reading, so that printing a result there
- * fails, as it should.
+ * fails, as it should. A command that is run finds them closed, as they were.
  */
 static void open_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)openat(AT_FDCWD, "/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+            (void)openat(AT_FDCWD, "/dev/null",
+                         (fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
 int main(int argc, char **argv)

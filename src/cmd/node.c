@@ -1,5 +1,6 @@
 /* grid node list, show, remove, heartbeat, hold, resume: the machines that are registered. */
 #include "cmd/node.h"
+#include "util/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,15 +39,21 @@ static int show_node(void *context, const struct grid_node_view *view, struct gr
     return 0;
 }
 
-int node_print(struct cmd *cmd, const char *name, bool whole, struct grid_error *err)
+int node_change(struct cmd *cmd, struct grid_node_change *change, struct grid_error *err)
 {
-    struct showing showing = {cmd, whole};
-    return grid_ledger_nodes(cmd->store, GRID_READ, name, show_node, &showing, err);
+    struct showing showing = {cmd, false};
+    change->view = show_node;
+    change->view_context = &showing;
+    int rc = grid_ledger_node_set(cmd->store, change, NULL, err);
+    if (rc == 0)
+        snprintf(cmd->done, sizeof(cmd->done), "node '%s' was set", text_shown(change->names[0]));
+    return rc;
 }
 
 static int run_show(struct cmd *cmd, struct grid_error *err)
 {
-    return node_print(cmd, cmd->arguments[0], true, err);
+    struct showing showing = {cmd, true};
+    return grid_ledger_nodes(cmd->store, GRID_READ, cmd->arguments[0], show_node, &showing, err);
 }
 
 /* --- remove --------------------------------------------------------------------------------- */
@@ -85,6 +92,9 @@ static int run_remove(struct cmd *cmd, struct grid_error *err)
     struct removing removing = {.cmd = cmd};
     int rc = grid_ledger_node_remove(cmd->store, name, cmd_value(cmd, "force"), end_boost,
                                      &removing, err);
+    if (rc == GRID_ECONFLICT)
+        return grid_error_hint(err, "'grid boost status --all --source %s' (or --node) lists them; "
+                               "--force ends them", text_shown(name));
     if (rc < 0)
         return rc;
     snprintf(cmd->done, sizeof(cmd->done), "node '%s' was removed", text_shown(name));
@@ -98,7 +108,7 @@ static int run_remove(struct cmd *cmd, struct grid_error *err)
 
 struct holding {
     struct cmd *cmd;
-    bool hold;
+    bool hold, was_held;
     int64_t until_us;
     const char *reason;
 };
@@ -106,7 +116,8 @@ struct holding {
 static int set_hold(void *context, struct grid_node *node, struct grid_error *err)
 {
     (void)err;
-    const struct holding *holding = context;
+    struct holding *holding = context;
+    holding->was_held = grid_node_is_held(node, grid_store_now(holding->cmd->store));
     node->held = holding->hold;
     node->hold_until_us = holding->hold ? holding->until_us : 0;
     memset(node->hold_reason, 0, sizeof(node->hold_reason));
@@ -122,14 +133,23 @@ static int change_hold(struct holding *holding, struct grid_error *err)
     struct grid_node_change change = {.names = names, .count = 1, .must = GRID_NODE_OLD,
                                       .edit = set_hold, .context = holding,
                                       .reason = holding->reason};
-    int rc = grid_ledger_node_set(cmd->store, &change, NULL, err);
-    return rc ?: node_print(cmd, names[0], false, err);
+    return node_change(cmd, &change, err);
+}
+
+static int over_already(const struct cmd *cmd, struct grid_error *err)
+{
+    grid_error_set(err, GRID_EUSAGE, "--until '%s' is over already",
+                   text_shown(cmd_value(cmd, "until")));
+    return grid_error_hint(err, "'grid node resume %s' ends a hold",
+                           text_shown(cmd->arguments[0]));
 }
 
 static int run_hold(struct cmd *cmd, struct grid_error *err)
 {
     struct holding holding = {.cmd = cmd, .hold = true, .until_us = GRID_NEVER};
     int rc = cmd_time(cmd, "until", &holding.until_us, err);
+    if (rc == 0 && holding.until_us <= clock_now_us())
+        rc = over_already(cmd, err);
     rc = rc ?: cmd_text(cmd, "reason", GRID_TEXT_SIZE, &holding.reason, err);
     return rc ?: change_hold(&holding, err);
 }
@@ -137,7 +157,10 @@ static int run_hold(struct cmd *cmd, struct grid_error *err)
 static int run_resume(struct cmd *cmd, struct grid_error *err)
 {
     struct holding holding = {.cmd = cmd};
-    return change_hold(&holding, err);
+    int rc = change_hold(&holding, err);
+    if (rc == 0 && !holding.was_held)
+        output_info(cmd, "node '%s' was not on hold", text_shown(cmd->arguments[0]));
+    return rc;
 }
 
 static int beat(void *context, struct grid_node *node, struct grid_error *err)
@@ -154,7 +177,10 @@ static int run_heartbeat(struct cmd *cmd, struct grid_error *err)
     struct grid_node_change change = {.names = &name, .count = 1, .must = GRID_NODE_OLD,
                                       .edit = beat, .context = cmd, .quiet = true};
     int rc = node_name(cmd, 0, &name, err);
-    return rc ?: grid_ledger_node_set(cmd->store, &change, NULL, err);
+    rc = rc ?: grid_ledger_node_set(cmd->store, &change, NULL, err);
+    if (rc == GRID_ENOTFOUND && strcmp(name, cmd_host(cmd)) == 0)
+        return grid_error_hint(err, "'grid node discover' registers this machine");
+    return rc;
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -165,7 +191,7 @@ static const struct cmd_option remove_options[] = {
 };
 
 static const struct cmd_option hold_options[] = {
-    {"until", 0, "TIME", "when it lends again: +2h, '2026-01-31 20:00' (until resumed)"},
+    {"until", 0, "TIME", "when it lends again: +2h, '2027-01-31 20:00' (until resumed)"},
     {"reason", 0, "TEXT", "why, for those who ask"},
     {0},
 };

@@ -1,5 +1,4 @@
 /* grid node add, set, limit, discover, import: what a machine is and has. */
-#include "cmd/boost.h"
 #include "cmd/node.h"
 #include "host/cluster.h"
 #include "host/discover.h"
@@ -9,45 +8,39 @@
 
 /* --- amounts -------------------------------------------------------------------------------- */
 
-static bool is_zero(const char *text)
+/* One call of `add`, `set` or `limit`; first tried on a node that nobody sees, with warnings. */
+struct editing {
+    struct cmd *cmd;
+    bool trial;
+};
+
+/* The values of an option, or (NULL) the arguments behind the name. */
+static const char *next_word(const struct cmd *cmd, const char *option, size_t *at)
 {
-    size_t digits = strspn(text, "0"), point = digits + (text[digits] == '.');
-    return digits > 0 && !text[point + strspn(text + point, "0")];
+    if (option)
+        return cmd_next(cmd, option, at);
+    return ++*at < cmd->argument_count ? cmd->arguments[*at] : NULL;
 }
 
-int node_amount(struct cmd *cmd, const char *word, char ret_resource[static GRID_RESOURCE_SIZE],
-                int64_t *ret_amount_u, struct grid_error *err)
+static int set_amounts(const struct editing *editing, const char *option,
+                       struct grid_amounts *amounts, struct grid_error *err)
 {
-    const char *equals = strchr(word, '=');
-    if (!equals)
-        return grid_error_set(err, GRID_EUSAGE, "'%s' is not RESOURCE=AMOUNT", text_shown(word));
-    grid_auto_free char *name = strndup(word, (size_t)(equals - word));
-    if (!name)
-        return grid_error_set(err, GRID_ENOMEM, "no memory");
-    int rc = boost_resource(cmd, name, ret_resource, err);
-    *ret_amount_u = strcmp(equals + 1, "none") == 0 ? -1 : 0;
-    if (rc < 0 || *ret_amount_u < 0 || is_zero(equals + 1))
-        return rc;
-    return grid_amount_parse(ret_resource, equals + 1, ret_amount_u, err);
-}
-
-static int set_amount(struct cmd *cmd, const char *word, struct grid_amounts *amounts,
-                      struct grid_error *err)
-{
+    struct grid_amounts seen = {0};
     char resource[GRID_RESOURCE_SIZE];
-    int64_t amount_u;
-    int rc = node_amount(cmd, word, resource, &amount_u, err);
-    return rc ?: grid_amounts_set(amounts, resource, amount_u, err);
-}
-
-static int set_amounts(struct cmd *cmd, const char *option, struct grid_amounts *amounts,
-                       struct grid_error *err)
-{
     const char *word;
+    int64_t amount_u;
     int rc = 0;
-    for (size_t at = 0; rc == 0 && (word = cmd_next(cmd, option, &at));)
-        rc = set_amount(cmd, word, amounts, err);
-    return rc < 0 ? grid_error_wrap(err, "--%s", option) : 0;
+    for (size_t at = 0; rc == 0 && (word = next_word(editing->cmd, option, &at));) {
+        size_t behind = at;
+        rc = node_amount(word, next_word(editing->cmd, option, &behind), resource, &amount_u, err);
+        if (rc == 0 && grid_amounts_get(&seen, resource, -1) == 0)
+            rc = grid_error_set(err, GRID_EUSAGE, "resource '%s' comes twice", resource);
+        rc = rc ?: grid_amounts_set(&seen, resource, 0, err);
+        rc = rc ?: grid_amounts_set(amounts, resource, amount_u, err);
+        if (rc == 0 && editing->trial && amount_u >= 0)
+            node_warn(editing->cmd, resource);
+    }
+    return rc < 0 && option ? grid_error_wrap(err, "--%s", option) : rc;
 }
 
 /* --- tags and labels ------------------------------------------------------------------------ */
@@ -119,11 +112,12 @@ static int set_labels(const struct cmd *cmd, struct grid_node *node, struct grid
 
 /* --- add, set, limit ------------------------------------------------------------------------ */
 
+/* An empty text takes away what was there. */
 static int set_text(const struct cmd *cmd, const char *option, char *to, size_t size,
                     struct grid_error *err)
 {
-    const char *text;
-    int rc = cmd_text(cmd, option, size, &text, err);
+    const char *text = cmd_value(cmd, option);
+    int rc = text && *text ? cmd_text(cmd, option, size, &text, err) : 0;
     if (rc == 0 && text)
         text_copy(to, size, text);
     return rc;
@@ -132,14 +126,15 @@ static int set_text(const struct cmd *cmd, const char *option, char *to, size_t 
 /* A grid_node_edit_fn: what the command line says of the node. */
 static int edit_node(void *context, struct grid_node *node, struct grid_error *err)
 {
-    struct cmd *cmd = context;
+    const struct editing *editing = context;
+    const struct cmd *cmd = editing->cmd;
     const char *role = cmd_value(cmd, "role");
-    int rc = 0;
-    for (size_t i = 1; rc == 0 && i < cmd->argument_count; i++)
-        rc = set_amount(cmd, cmd->arguments[i], &node->capacity, err);
+    int rc = set_amounts(editing, NULL, &node->capacity, err);
     rc = rc ?: set_text(cmd, "address", node->address, sizeof(node->address), err);
     rc = rc ?: set_text(cmd, "owner", node->owner, sizeof(node->owner), err);
-    if (rc == 0 && role)
+    if (rc == 0 && role && !*role)
+        node->role = GRID_ROLE_NONE;
+    else if (rc == 0 && role)
         rc = grid_role_parse(role, &node->role, err);
     rc = rc ?: set_tags(cmd, node, err);
     rc = rc ?: set_labels(cmd, node, err);
@@ -151,10 +146,10 @@ static int edit_node(void *context, struct grid_node *node, struct grid_error *e
 
 static int edit_limits(void *context, struct grid_node *node, struct grid_error *err)
 {
-    struct cmd *cmd = context;
-    int rc = set_amounts(cmd, "keep", &node->keep, err);
-    rc = rc ?: set_amounts(cmd, "lend", &node->lend, err);
-    return rc ?: set_amounts(cmd, "borrow", &node->borrow, err);
+    const struct editing *editing = context;
+    int rc = set_amounts(editing, "keep", &node->keep, err);
+    rc = rc ?: set_amounts(editing, "lend", &node->lend, err);
+    return rc ?: set_amounts(editing, "borrow", &node->borrow, err);
 }
 
 /* What is wrong with the call is said before the ledger is touched, and said once. */
@@ -162,21 +157,14 @@ static int change_node(struct cmd *cmd, enum grid_node_must must, grid_node_edit
                        struct grid_error *err)
 {
     struct grid_node scratch = {0};
+    struct editing editing = {cmd, true};
     const char *name = cmd->arguments[0];
     struct grid_node_change change = {.names = &name, .count = 1, .must = must, .edit = edit,
-                                      .context = cmd};
+                                      .context = &editing};
     int rc = must == GRID_NODE_NEW ? grid_node_name_check(name, err) : 0;
-    rc = rc ?: edit(cmd, &scratch, err);
-    if (rc < 0)
-        return rc;
-    bool silent = cmd->silent;
-    cmd->silent = true;
-    rc = grid_ledger_node_set(cmd->store, &change, NULL, err);
-    cmd->silent = silent;
-    if (rc < 0)
-        return rc;
-    snprintf(cmd->done, sizeof(cmd->done), "node '%s' was set", text_shown(name));
-    return node_print(cmd, name, false, err);
+    rc = rc ?: edit(&editing, &scratch, err);
+    editing.trial = false;
+    return rc ?: node_change(cmd, &change, err);
 }
 
 static int run_add(struct cmd *cmd, struct grid_error *err)
@@ -227,8 +215,7 @@ static int run_discover(struct cmd *cmd, struct grid_error *err)
                                       .context = &found};
     int rc = grid_node_name_check(name, err);
     rc = rc ?: discover_capacity(NULL, &found.capacity, say, cmd, err);
-    rc = rc ?: grid_ledger_node_set(cmd->store, &change, NULL, err);
-    return rc ?: node_print(cmd, name, false, err);
+    return rc ?: node_change(cmd, &change, err);
 }
 
 /* --- import --------------------------------------------------------------------------------- */
@@ -236,10 +223,17 @@ static int run_discover(struct cmd *cmd, struct grid_error *err)
 struct importing {
     struct cmd *cmd;
     struct cluster cluster;
-    struct grid_node_view *views; /* what each of its nodes comes to */
 };
 
-/* What the file says of a node; the rest stays. */
+/* What the file says; the rest stays. */
+static int merge(struct grid_amounts *to, const struct grid_amounts *file, struct grid_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < file->count; i++)
+        rc = grid_amounts_set(to, file->at[i].resource, file->at[i].amount_u, err);
+    return rc;
+}
+
 static int edit_imported(void *context, struct grid_node *node, struct grid_error *err)
 {
     const struct importing *importing = context;
@@ -247,18 +241,16 @@ static int edit_imported(void *context, struct grid_node *node, struct grid_erro
     while (strcmp(importing->cluster.nodes[i].node_id, node->node_id) != 0)
         i++;
     const struct grid_node *file = &importing->cluster.nodes[i];
-    int rc = 0;
     memcpy(node->address, file->address, sizeof(node->address));
     memcpy(node->tags, file->tags, sizeof(node->tags));
     node->tag_count = file->tag_count;
     node->role = file->role;
-    node->capacity = file->capacity;
-    node->keep = file->keep;
-    node->lend = file->lend;
     node->can_share = file->can_share;
+    int rc = merge(&node->capacity, &file->capacity, err);
+    rc = rc ?: merge(&node->keep, &file->keep, err);
+    rc = rc ?: merge(&node->lend, &file->lend, err);
     for (size_t j = 0; rc == 0 && j < file->label_count; j++)
         rc = set_label(node, file->labels[j].key, file->labels[j].value, err);
-    importing->views[i].node = *node;
     return rc;
 }
 
@@ -269,19 +261,10 @@ static int edit_enabled(void *context, struct grid_policy *policy, struct grid_e
     return 0;
 }
 
-/* What is lent and borrowed there already. */
-static int take_loads(void *context, const struct grid_node_view *view, struct grid_error *err)
+static int add_node(void *context, const struct grid_node_view *view, struct grid_error *err)
 {
     (void)err;
-    const struct importing *importing = context;
-    for (size_t i = 0; i < importing->cluster.count; i++) {
-        struct grid_node_view *mine = &importing->views[i];
-        if (strcmp(mine->node.node_id, view->node.node_id) != 0)
-            continue;
-        struct grid_node node = mine->node;
-        *mine = *view;
-        mine->node = node;
-    }
+    sheet_add(context, view);
     return 0;
 }
 
@@ -292,7 +275,8 @@ static int import(struct importing *importing, const char **names, struct grid_e
     bool dry_run = cmd_value(cmd, "dry-run");
     struct grid_node_change change = {.names = names, .count = cluster->count,
                                       .edit = edit_imported, .context = importing,
-                                      .reason = "import", .dry_run = dry_run};
+                                      .reason = "import", .dry_run = dry_run,
+                                      .view = add_node, .view_context = cmd};
     for (size_t i = 0; i < cluster->count; i++)
         names[i] = cluster->nodes[i].node_id;
     if (cluster->says_enabled)
@@ -301,28 +285,27 @@ static int import(struct importing *importing, const char **names, struct grid_e
     if (rc == 0 && cluster->says_enabled && !cluster->enabled)
         output_warning(cmd, "the file disables sharing: every request is refused until "
                             "'grid policy set enabled=true'");
-    rc = rc ?: grid_ledger_nodes(cmd->store, GRID_READ, NULL, take_loads, importing, err);
-    for (size_t i = 0; rc == 0 && i < cluster->count; i++)
-        sheet_add(cmd, &importing->views[i]);
     if (dry_run)
         output_info(cmd, "dry run: nothing was written");
+    else if (rc == 0)
+        snprintf(cmd->done, sizeof(cmd->done), "%zu nodes were imported", cluster->count);
     return rc ?: sheet_print(cmd, NULL, NULL, err);
+}
+
+static void say_of_file(void *context, bool warning, const char *text)
+{
+    output_note(context, warning ? GRID_NOTE_WARNING : GRID_NOTE_INFO, text);
 }
 
 static int run_import(struct cmd *cmd, struct grid_error *err)
 {
     struct importing importing = {.cmd = cmd};
     cmd->in_file = true;
-    int rc = cluster_read(cmd->arguments[0], &importing.cluster, say, cmd, err);
+    int rc = cluster_read(cmd->arguments[0], &importing.cluster, say_of_file, cmd, err);
     if (rc < 0)
         return rc;
     grid_auto_free const char **names = calloc(importing.cluster.count + 1, sizeof(*names));
-    importing.views = calloc(importing.cluster.count + 1, sizeof(*importing.views));
-    if (names && importing.views)
-        rc = import(&importing, names, err);
-    else
-        rc = grid_error_set(err, GRID_ENOMEM, "no memory");
-    free(importing.views);
+    rc = names ? import(&importing, names, err) : grid_error_set(err, GRID_ENOMEM, "no memory");
     cluster_release(&importing.cluster);
     return rc;
 }
@@ -330,11 +313,11 @@ static int run_import(struct cmd *cmd, struct grid_error *err)
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct cmd_option set_options[] = {
-    {"address", 0, "A", "how it is reached"},
-    {"role", 0, "ROLE", "master or worker"},
+    {"address", 0, "A", "how it is reached; '' for none"},
+    {"role", 0, "ROLE", "master or worker; '' for none"},
     {"tag", 0, "T", "a tag; may be repeated, and replaces those that were"},
     {"label", 0, "K=V", "a label; may be repeated, K= removes one"},
-    {"owner", 0, "USER", "whose it is: who may release and hold here"},
+    {"owner", 0, "USER", "whose it is: who may release and hold here; '' for none"},
     {"stale-after", 0, "DUR", "no source without a heartbeat so long (never)"},
     {0},
 };

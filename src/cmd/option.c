@@ -31,7 +31,8 @@ const char *option_dashes(const struct cmd_option *option)
 size_t option_find(const struct cmd *cmd, const char *name, size_t length)
 {
     size_t i = 0;
-    while (cmd->options[i] && (strncmp(cmd->options[i]->name, name, length) != 0
+    while (cmd->options[i] && (cmd->options[i]->name[0] != *name
+                               || strncmp(cmd->options[i]->name, name, length) != 0
                                || cmd->options[i]->name[length]))
         i++;
     return i;
@@ -237,6 +238,7 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
             take_option(cmd, found, argv[at], first);
     }
     cmd->ended = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
+    cmd->ended_at = cmd->argument_count;
     for (int i = optind; i < argc; i++)
         take_word(cmd, &tables, argv[i], err->code ? NULL : err);
     return err->code;
@@ -244,19 +246,23 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
 
 int option_count(const struct cmd *cmd, struct grid_error *err)
 {
-    size_t count = 0;
+    const char *at = cmd->verb->arguments, *command = strstr(at, " -- ");
+    const char *end = command ? command : at + strlen(at);
+    size_t count = 0, given = command && cmd->ended ? cmd->ended_at : cmd->argument_count;
     bool repeats = false;
-    for (const char *at = cmd->verb->arguments; *at; at += strspn(at, " ")) {
+    for (; at < end; at += strspn(at, " ")) {
         size_t length = strcspn(at, " ");
         repeats = length > 3 && strncmp(at + length - 3, "...", 3) == 0;
         bool optional = at[0] == '[' || memchr(at, ']', length);
-        if (count++ >= cmd->argument_count && !optional)
+        if (count++ >= given && !optional)
             return grid_error_set(err, GRID_EUSAGE, "%.*s is missing",
                                   (int)(repeats ? length - 3 : length), at);
         at += length;
     }
-    if (cmd->argument_count <= count || repeats)
-        return 0;
-    return grid_error_set(err, GRID_EUSAGE, "unexpected argument '%s'",
-                          text_shown(cmd->arguments[count]));
+    if (given > count && !repeats)
+        return grid_error_set(err, GRID_EUSAGE, "unexpected argument '%s'",
+                              text_shown(cmd->arguments[count]));
+    if (command && given == cmd->argument_count)
+        return grid_error_set(err, GRID_EUSAGE, "%s is missing", command + 1);
+    return 0;
 }

@@ -8,6 +8,15 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES 2048
+#define LABEL_MAX 13 /* "Overcommitted" */
+#define HINT_WIDTH 96
+
+/* "line 3: " where there is one. */
+static void add_place(const struct cmd *cmd, struct buffer *line)
+{
+    if (cmd->line > 0)
+        buffer_format(line, "line %zu: ", cmd->line);
+}
 
 static bool is_json(const struct cmd *cmd)
 {
@@ -23,16 +32,20 @@ static void print_line(struct buffer *line)
     buffer_release(line);
 }
 
-/* {"note":{"level":...}}: pairs of key and text up to a NULL; `status` only if it is not 0;
- * `details` (or NULL) is JSON. */
-static void print_json(const char *name, int status, const char *const (*pairs)[2],
-                       const struct buffer *details)
+/* {"note":{"level":...}}: pairs of key and text up to a NULL; the line and `status` only if they
+ * are not 0; `details` (or NULL) is JSON. */
+static void print_json(const struct cmd *cmd, const char *name, int status,
+                       const char *const (*pairs)[2], const struct buffer *details)
 {
     struct buffer line = BUFFER_INIT;
     struct json json = json_begin(&line, -1);
     json_open(&json, '{');
     json_key(&json, name);
     json_open(&json, '{');
+    if (cmd->line > 0) {
+        json_key(&json, "line");
+        json_int(&json, (int64_t)cmd->line);
+    }
     if (status) {
         json_key(&json, "status");
         json_int(&json, status);
@@ -61,12 +74,13 @@ void output_note(void *context, enum grid_note_level level, const char *text)
         || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
         return;
     if (is_json(cmd)) {
-        print_json("note", 0, (const char *[][2]){{"level", words[level]}, {"message", text}, {0}},
-                   NULL);
+        print_json(cmd, "note", 0,
+                   (const char *[][2]){{"level", words[level]}, {"message", text}, {0}}, NULL);
         return;
     }
-    buffer_format(&line, "grid: %s%s", prefixes[level],
-                  text_printable(text, shown, sizeof(shown)));
+    buffer_format(&line, "grid: %s", prefixes[level]);
+    add_place(cmd, &line);
+    buffer_text(&line, text_printable(text, shown, sizeof(shown)));
     print_line(&line);
 }
 
@@ -80,8 +94,27 @@ void output_format(struct cmd *cmd, enum grid_note_level level, const char *form
     output_note(cmd, level, text);
 }
 
+/* A hint that lists many names goes on in the next line; what is quoted may be a command, and stays
+ * in one. */
+static void add_hint(struct buffer *line, const char *hint)
+{
+    while (strlen(hint) > HINT_WIDTH) {
+        size_t length = 0;
+        bool quoted = false;
+        for (size_t i = 0; i < HINT_WIDTH || (length == 0 && hint[i]); i++) {
+            quoted ^= hint[i] == '\'';
+            length = hint[i] == ' ' && !quoted ? i : length;
+        }
+        if (length == 0)
+            break;
+        buffer_format(line, "\n%.*s", (int)length, hint);
+        hint += length + 1;
+    }
+    buffer_format(line, "\n%s", hint);
+}
+
 /* Messages hold what users and files said; whoever wrote them may have forgotten text_shown. */
-static void print_error(const struct cmd *cmd, const struct grid_error *err)
+void output_error(const struct cmd *cmd, const struct grid_error *err)
 {
     struct buffer line = BUFFER_INIT;
     char shown[4 * sizeof(err->message)], where[128] = "";
@@ -89,16 +122,18 @@ static void print_error(const struct cmd *cmd, const struct grid_error *err)
     if (err->code == GRID_EUSAGE && !cmd->in_file)
         help_where(cmd, where, sizeof(where));
     if (is_json(cmd)) {
-        print_json("error", grid_code_status(err->code),
+        print_json(cmd, "error", grid_code_status(err->code),
                    (const char *[][2]){{"code", grid_code_word(err->code)},
                                        {"message", err->message},
                                        {*hint ? "hint" : NULL, hint}, {0}},
                    &cmd->details);
         return;
     }
-    buffer_format(&line, "grid: %s", text_printable(err->message, shown, sizeof(shown)));
+    buffer_text(&line, "grid: ");
+    add_place(cmd, &line);
+    buffer_text(&line, text_printable(err->message, shown, sizeof(shown)));
     if (err->hint[0])
-        buffer_format(&line, "\n%s", text_printable(err->hint, shown, sizeof(shown)));
+        add_hint(&line, text_printable(err->hint, shown, sizeof(shown)));
     if (where[0])
         buffer_format(&line, "\n%s", where);
     print_line(&line);
@@ -125,15 +160,17 @@ int output_finish(struct cmd *cmd, int rc, struct grid_error *err)
                               cmd->done, *cmd->done ? ", but " : "");
     buffer_release(&cmd->out);
     if (rc < 0)
-        print_error(cmd, err);
+        output_error(cmd, err);
     buffer_release(&cmd->details);
-    return rc < 0 ? grid_code_status(rc) : 0;
+    if (rc < 0 && cmd->verb && cmd->verb->failed)
+        return cmd->status ? cmd->status : cmd->verb->failed;
+    return rc < 0 ? grid_code_status(rc) : cmd->status;
 }
 
 void output_pair(struct cmd *cmd, const char *label, const char *value)
 {
     char shown[4 * GRID_TEXT_SIZE];
-    int blanks = strlen(label) < 11 ? 11 - (int)strlen(label) : 0;
+    int blanks = strlen(label) < LABEL_MAX ? LABEL_MAX - (int)strlen(label) : 0;
     if (*value)
         buffer_format(&cmd->out, "%s:%*s %s\n", label, blanks, "",
                       text_printable(value, shown, sizeof(shown)));

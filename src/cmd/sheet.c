@@ -16,7 +16,12 @@ static int choose(struct sheet *sheet, const char *names, struct grid_error *err
     grid_auto_free char *copy = strdup(names);
     char *rest = copy, *name;
     size_t i = 0;
+    if (!names[strspn(names, " ")])
+        return grid_error_set(err, GRID_EUSAGE, "--columns is empty");
     while ((name = strsep(&rest, ","))) {
+        name += strspn(name, " ");
+        for (size_t length = strlen(name); length > 0 && name[length - 1] == ' ';)
+            name[--length] = '\0';
         int rc = text_choice("column", name, heading, (void *)sheet->kind, &i, err);
         if (rc == 0 && sheet->count == SHEET_COLUMNS_MAX)
             rc = grid_error_set(err, GRID_EUSAGE, "more than %d columns", SHEET_COLUMNS_MAX);
@@ -32,6 +37,10 @@ int sheet_begin(struct cmd *cmd, struct grid_error *err)
     struct sheet *sheet = &cmd->sheet;
     const struct row_kind *kind = cmd->verb->rows;
     *sheet = (struct sheet){.kind = kind, .text = BUFFER_INIT, .chosen = cmd->settings.columns};
+    unsigned shown = cmd->settings.format == FORMAT_CSV ? COLUMN_CSV : COLUMN_TABLE;
+    if (!kind && sheet->chosen)
+        return grid_error_set(err, GRID_EUSAGE, "--columns: 'grid %s %s' has none",
+                              cmd->noun->name, cmd->verb->name);
     if (!kind)
         return 0;
     if (cmd->settings.format == FORMAT_JSON) {
@@ -41,7 +50,7 @@ int sheet_begin(struct cmd *cmd, struct grid_error *err)
     if (sheet->chosen)
         return choose(sheet, cmd->settings.columns, err);
     for (size_t i = 0; i < kind->count; i++)
-        if (kind->columns[i].flags & COLUMN_DEFAULT)
+        if (kind->columns[i].flags & shown)
             sheet->columns[sheet->count++] = &kind->columns[i];
     return 0;
 }
@@ -83,7 +92,7 @@ static void add_cell(struct buffer *out, char *text, bool alert)
     for (char *at = text; (at = strstr(at, "\\x"));) /* libsmartcols would escape it again */
         at[1] = 'X';
     buffer_text(out, alert ? "!" : " ");
-    buffer_text(out, *text ? text : "-");
+    buffer_text(out, *text ? text : SHEET_EMPTY);
     buffer_add(out, "", 1);
 }
 
@@ -108,13 +117,15 @@ static void add_cells(struct cmd *cmd, const void *row)
 static void print_lines(struct cmd *cmd, const void *row, bool whole)
 {
     grid_auto_buffer struct buffer room = BUFFER_INIT;
-    const struct row_kind *kind = cmd->sheet.kind;
+    const struct sheet *sheet = &cmd->sheet;
     char shown[SHOWN_SIZE];
     struct cell cell = {.out = &room, .now_us = grid_store_now(cmd->store), .people = true,
                         .line = true};
-    for (const struct column *at = kind->columns; at < kind->columns + kind->count; at++)
-        if (at->label && (whole || at->flags & COLUMN_BRIEF))
-            output_pair(cmd, at->label, cell_text(&cell, at, row, shown));
+    for (size_t i = 0; i < (sheet->chosen ? sheet->count : sheet->kind->count); i++) {
+        const struct column *at = sheet->chosen ? sheet->columns[i] : &sheet->kind->columns[i];
+        if (sheet->chosen || (at->label && (whole || at->flags & COLUMN_BRIEF)))
+            output_pair(cmd, at->label ? at->label : at->name, cell_text(&cell, at, row, shown));
+    }
 }
 
 /* --- rows ---------------------------------------------------------------------------------- */
@@ -122,7 +133,8 @@ static void print_lines(struct cmd *cmd, const void *row, bool whole)
 static void add_id(struct cmd *cmd, const void *row)
 {
     char shown[SHOWN_SIZE];
-    const char *id = (const char *)row + cmd->sheet.kind->id_offset;
+    bool has_id = cmd->sheet.kind->id_offset != ROW_NO_ID;
+    const char *id = has_id ? (const char *)row + cmd->sheet.kind->id_offset : "";
     if (*id)
         buffer_format(&cmd->out, "%s\n", text_printable(id, shown, sizeof(shown)));
 }

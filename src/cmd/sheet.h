@@ -7,8 +7,16 @@
 
 struct cmd;
 
-/* Shown unless --columns says otherwise; numbers; on a line also where little is said. */
-enum { COLUMN_DEFAULT = 1, COLUMN_RIGHT = 2, COLUMN_BRIEF = 4 };
+/* Unless --columns says otherwise, shown in a table, in csv, in both; left out of a table in which
+ * it is empty; numbers; on a line also where little is said. */
+enum {
+    COLUMN_TABLE = 1,
+    COLUMN_CSV = 2,
+    COLUMN_DEFAULT = COLUMN_TABLE | COLUMN_CSV,
+    COLUMN_FILLED = 4,
+    COLUMN_RIGHT = 8,
+    COLUMN_BRIEF = 16,
+};
 
 /* How a cell is printed: for people, or for programs (csv). */
 struct cell {
@@ -29,20 +37,30 @@ struct column {
     void (*print)(struct cell *cell, const void *field);
 };
 
+#define ROW_NO_ID SIZE_MAX
+
 /* A kind of row: its columns, its JSON, its id. */
 struct row_kind {
     const struct column *columns;
     size_t count;
     void (*json)(struct json *json, const void *row, int64_t now_us);
-    size_t id_offset; /* of the text that -o id prints */
+    size_t id_offset; /* of the text that -o id prints; or ROW_NO_ID */
     const char *singular, *plural; /* the keys in JSON */
 };
 extern const struct row_kind rows_boosts, rows_events, rows_nodes;
 
-/* A field that is a text. */
+/* Fields that are a text, a time, a duration that may be 0, a number that may, a priority. */
 void rows_text(struct cell *cell, const void *field);
+void rows_time(struct cell *cell, const void *field);
+void rows_duration(struct cell *cell, const void *field);
+void rows_number(struct cell *cell, const void *field);
+void rows_priority(struct cell *cell, const void *field);
+
+/* A member of a row's JSON: a time; null: never, or not known. */
+void rows_put_time(struct json *json, const char *key, int64_t time_us);
 
 #define SHEET_COLUMNS_MAX 32
+#define SHEET_EMPTY "-" /* a cell of a table that holds nothing */
 
 /* The rows of one call. */
 struct sheet {
@@ -55,7 +73,8 @@ struct sheet {
     size_t rows;
 };
 
-/* Makes cmd->sheet ready for rows of the verb's kind. EUSAGE: --columns names an unknown one. */
+/* Makes cmd->sheet ready for rows of the verb's kind. EUSAGE: --columns names an unknown one, or
+ * the verb prints no rows. */
 int sheet_begin(struct cmd *cmd, struct grid_error *err);
 
 /* Adds a row, as of the store's time. */
@@ -69,7 +88,8 @@ typedef void (*sheet_head_fn)(struct json *json, const void *context);
 int sheet_print(struct cmd *cmd, sheet_head_fn head, const void *context, struct grid_error *err);
 
 /*
- * Ends a call that is about one row: lines "Label: cell", all of them or the brief ones; in JSON
+ * Ends a call that is about one row: lines "Label: cell", those that --columns names, or else all
+ * of them or the brief ones; in JSON
  * the row, what `head` prints, and the rows that were added, if any. Other formats have those that
  * were added, or else this one.
  */

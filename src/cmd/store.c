@@ -1,7 +1,9 @@
-/* grid store info, check, repair: looking after the ledger. */
+/* grid store info, check, repair, init: looking after the ledger. */
 #include "cmd/cmd.h"
 
+#include <grp.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A finding, copied, as a row. */
@@ -40,7 +42,7 @@ static void print_json(struct json *json, const void *field, int64_t now_us)
 }
 
 static const struct row_kind rows_findings = {
-    columns, countof(columns), print_json, offsetof(struct row, subject), "finding", "findings"};
+    columns, countof(columns), print_json, ROW_NO_ID, "finding", "findings"};
 
 struct looking {
     struct cmd *cmd;
@@ -99,6 +101,41 @@ static int run(struct cmd *cmd, struct grid_error *err)
     return rc;
 }
 
+/* --- init ----------------------------------------------------------------------------------- */
+
+static int find_group(const char *name, int64_t *ret, struct grid_error *err)
+{
+    char *end;
+    const struct group *entry = getgrnam(name);
+    unsigned long number = strtoul(name, &end, 10);
+    if (entry)
+        *ret = entry->gr_gid;
+    else if (*name >= '0' && *name <= '9' && !*end && number < UINT32_MAX)
+        *ret = (int64_t)number;
+    else
+        return grid_error_set(err, GRID_EUSAGE, "no group '%s'", text_shown(name));
+    return 0;
+}
+
+static int run_init(struct cmd *cmd, struct grid_error *err)
+{
+    const char *name = cmd_value(cmd, "group");
+    int64_t group = -1;
+    int rc = name ? find_group(name, &group, err) : 0;
+    rc = rc ?: grid_store_init(cmd->store, group, err);
+    if (rc == 0 && name)
+        output_info(cmd, "the members of group '%s' share the ledger: whoever can write its files "
+                    "can cheat", text_shown(name));
+    return rc;
+}
+
+static const struct cmd_option init_options[] = {
+    {"group", 0, "GROUP", "a Unix group whose members share it"},
+    {0},
+};
+
+/* --- the table ------------------------------------------------------------------------------ */
+
 static const struct cmd_option repair_options[] = {
     {"accept-loss", 0, NULL, "go on with what is left where something is lost"},
     {0},
@@ -112,5 +149,9 @@ const struct cmd_verb store_verbs[] = {
     {.name = "repair", .arguments = "", .summary = "Mend what can be mended without loss",
      .options = repair_options, .rows = &rows_findings,
      .examples = "  grid store repair --accept-loss\n", .run = run},
+    {.name = "init", .arguments = "",
+     .summary = "Make a ledger, alone or for a group that shares it",
+     .options = init_options,
+     .examples = "  grid --data-dir /srv/grid store init --group lab\n", .run = run_init},
     {0},
 };

@@ -84,6 +84,18 @@ static bool fits(const struct sheet *sheet, const struct layout *layout, size_t 
     return sum <= width + 1;
 }
 
+static void hide_empty(const struct sheet *sheet, struct layout *layout)
+{
+    bool filled[SHEET_COLUMNS_MAX] = {false};
+    const char *cell = sheet->text.data;
+    for (size_t row = 0; row < sheet->rows; row++)
+        for (size_t i = 0; i < sheet->count; i++, cell = next_cell(cell))
+            filled[i] |= strcmp(cell + 1, SHEET_EMPTY) != 0;
+    for (size_t i = 0; i < sheet->count; i++)
+        layout->shown[i] = sheet->chosen || filled[i]
+                           || !(sheet->columns[i]->flags & COLUMN_FILLED);
+}
+
 /* The column that gives way first; sheet->count: none does. */
 static size_t least(const struct sheet *sheet, const struct layout *layout)
 {
@@ -100,7 +112,7 @@ static size_t least(const struct sheet *sheet, const struct layout *layout)
 static void arrange(const struct sheet *sheet, struct layout *layout)
 {
     size_t width = room(), i;
-    memset(layout->shown, true, sizeof(layout->shown));
+    hide_empty(sheet, layout);
     if (width == SIZE_MAX)
         return;
     measure(sheet, layout);
