@@ -28,6 +28,7 @@ _grid() {
             word=${word%%$'\t'*} word=${word#"$cut"}
             [[ $word != *[^[:alnum:]_.,:=/@%+-]* ]] || printf -v word %q "$word"
             COMPREPLY+=("$word")
+            [[ $word != *= ]] || compopt -o nospace 2>/dev/null
             ;;
         esac
     done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
