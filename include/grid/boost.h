@@ -43,6 +43,8 @@ struct grid_boost {
     bool is_active;              /* the original's flag: false in a file means released */
     bool started;                /* a reservation whose start was recorded */
     bool warned;                 /* the hook `expiring` had its call */
+    bool unclaimed;              /* granted to one who waits and has not come for it yet: on a short
+                                    lease */
     char boost_id[GRID_ID_SIZE];
     char source_node[GRID_NODE_SIZE]; /* the lender, or GRID_ANY_NODE */
     char target_node[GRID_NODE_SIZE]; /* the borrower */
@@ -98,6 +100,7 @@ struct grid_boost_filter {
     const char *id_prefix;   /* ids that begin with this */
     const char *source_node, *target_node, *resource_type, *owner, *request_id, *group_id;
     int64_t ends_before_us;  /* 0: no condition; else expires_us < this, or not is_active */
+    bool for_good;           /* of a lease, the end is that to which it may be renewed */
     int64_t starts_before_us; /* 0: none; else a reservation, not `started`, starts_us < this */
     bool has_priority;
     enum grid_priority priority;

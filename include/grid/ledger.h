@@ -131,6 +131,7 @@ struct grid_waiting {
     int64_t wait_us;
     int stop_fd;
     void (*queued)(void *context, size_t position, int64_t promised_us);
+    void (*committed)(void *context); /* after each commit on the way; may use the store, briefly */
     void *context;
 };
 int grid_ledger_wait(struct grid_store *store, const struct grid_request *request,

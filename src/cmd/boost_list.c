@@ -50,6 +50,7 @@ int boost_choose(struct cmd *cmd, struct boost_choice *ret, struct grid_error *e
     rc = rc ?: cmd_duration(cmd, "expiring", false, &within_us, err);
     if (within_us > 0)
         ret->filter.ends_before_us = grid_time_add(clock_now_us(), within_us);
+    ret->filter.for_good = true;
     return rc;
 }
 

@@ -229,7 +229,7 @@ static int take_unwarned(void *context, const struct grid_boost *boost, struct g
 static int warn(struct grid_tx *tx, struct cleaning *cleaning, struct grid_error *err)
 {
     int64_t until_us = grid_time_add(grid_tx_now(tx), cleaning->cleanup->expiring_us);
-    struct grid_boost_filter soon = {.ends_before_us = until_us};
+    struct grid_boost_filter soon = {.ends_before_us = until_us, .for_good = true};
     cleaning->expiring.count = 0;
     int rc = grid_tx_boosts(tx, &soon, take_unwarned, &cleaning->expiring, err);
     for (size_t i = 0; rc == 0 && i < cleaning->expiring.count; i++) {

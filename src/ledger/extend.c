@@ -72,6 +72,9 @@ static int find_longest(const struct extending *extending, int64_t *ret_us, stru
         if (capacity.nodes[node].held && capacity.nodes[node].hold_until_us > extending->end_us)
             return grid_error_set(err, GRID_EREFUSED, "its source node '%s' is on hold",
                                   text_shown(boost->source_node));
+        if (capacity.nodes[node].stale)
+            return grid_error_set(err, GRID_EREFUSED, "its source node '%s' sent no heartbeat",
+                                  text_shown(boost->source_node));
         lent_by(extending, &request, boost->source_node, lent_u);
         int64_t until_us = timeline_until(&capacity, node, extending->end_us, lent_u);
         *ret_us = until_us < *ret_us ? until_us : *ret_us;
@@ -91,7 +94,6 @@ static int put_end(const struct extending *extending, int64_t end_us, struct gri
             now.renews_until_us = end_us;
         if (!now.renews_until_us || now.expires_us > end_us)
             now.expires_us = end_us;
-        now.warned = false;
         if (i == 0)
             extending->op->boost = now;
         rc = grid_tx_put_boost(extending->tx, &extending->group.at[i], &now, GRID_EVENT_EXTENDED,
@@ -159,6 +161,9 @@ static int lengthen(struct extending *extending, struct grid_error *err)
 {
     int64_t longest_us = GRID_NEVER;
     size_t mark = grid_tx_mark(extending->tx);
+    if (!grid_tx_policy(extending->tx)->enabled)
+        return grid_error_advise(err, GRID_ENEVER, "'grid policy set enabled=true' allows it",
+                                 "sharing is disabled by the policy");
     int rc = grid_tx_managed(extending->tx) ? find_longest(extending, &longest_us, err) : 0;
     if (rc < 0)
         return rc;
@@ -228,11 +233,12 @@ int op_extend(struct grid_tx *tx, struct grid_op *op, struct boost_list *held,
     int rc = grid_tx_find(tx, op->extend->id, &op->boost, err);
     if (rc == 0 && op->boost.ended != GRID_ACTIVE)
         return op_ended(&op->boost, err);
-    rc = rc ?: op_allowed(tx, &op->boost, op->extend->caller, false, err);
     if (rc == 0 && op->boost.preempted_by[0])
         return grid_error_set(err, GRID_ENEVER, "boost '%s' was pre-empted by '%s'",
                               text_shown(op->boost.boost_id), text_shown(op->boost.preempted_by));
     rc = rc ?: ledger_group(tx, &op->boost, &extending.group, err);
+    for (size_t i = 0; rc == 0 && i < extending.group.count; i++)
+        rc = op_allowed(tx, &extending.group.at[i], op->extend->caller, false, err);
     extending.end_us = grid_boost_until(&op->boost);
     rc = rc ?: move_end(&extending, err);
     for (size_t i = 0; rc == 0 && grid_tx_mark(tx) == before && i < extending.group.count; i++)

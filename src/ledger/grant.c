@@ -95,6 +95,7 @@ static void fill(struct grid_tx *tx, const struct grant *grant, const struct int
         .starts_us = interval->start_us,
         .expires_us = lease_us > 0 && lease_end_us < end_us ? lease_end_us : end_us,
         .renews_until_us = lease_us > 0 ? end_us : 0,
+        .unclaimed = pickup_us > 0,
         .token = grid_tx_token(tx),
         .priority = request->priority,
         .is_active = true,

@@ -37,6 +37,7 @@ struct waiter {
     struct boost_list held;
     char id[GRID_ID_SIZE]; /* of the ticket, then of the boost */
     bool joined;           /* another's ticket, by the request id: not ours to give back */
+    bool ours;             /* granted at once, by our own commit */
     bool leave;            /* nothing is wanted any more */
     bool renew;
     enum stage stage;
@@ -87,6 +88,9 @@ static int enqueue_now(struct grid_tx *tx, struct waiter *waiter, struct grid_er
     if (rc < 0)
         return rc;
     waiter->joined = rc > 0;
+    if (waiter->joined && waiter->request->lease_us > 0)
+        return grid_error_set(err, GRID_ECONFLICT, "another run waits with request id '%s'",
+                              text_shown(waiter->request->request_id));
     if (waiter->joined) {
         ticket = queue.at[index];
     } else {
@@ -114,12 +118,13 @@ static int enqueue(struct grid_tx *tx, void *context, struct grid_error *err)
     waiter->op.ends = grid_tx_mark(tx);
     if (rc == 0) {
         const struct grid_boost *boost = &waiter->op.grant->boost;
-        bool leased = boost->renews_until_us && waiter->request->lease_us == 0;
         bool later = grid_boost_starts_later(boost, grid_tx_now(tx));
         text_copy(waiter->id, sizeof(waiter->id), boost->boost_id);
-        waiter->stage = boost->ended == GRID_ACTIVE && (later || leased) ? GRANTED : PICKED_UP;
-        waiter->look_us = boost->starts_us;
         waiter->joined = waiter->op.grant->replayed;
+        waiter->ours = !waiter->joined;
+        waiter->stage = boost->ended == GRID_ACTIVE && (later || boost->unclaimed) ? GRANTED
+                                                                                   : PICKED_UP;
+        waiter->look_us = boost->starts_us;
     } else if (rc == GRID_EREFUSED) {
         grid_tx_undo(tx, waiter->op.begins);
         *err = (struct grid_error){0};
@@ -176,6 +181,18 @@ static int find_due(struct grid_tx *tx, struct waiter *waiter, const struct queu
     return rc;
 }
 
+/* Nothing is wanted any more. What somebody else with our request id has claimed stays theirs. */
+static int give_back(struct grid_tx *tx, struct waiter *waiter, const struct grid_boost *boost,
+                     struct grid_error *err)
+{
+    int rc = 0;
+    waiter->stage = LOST;
+    for (size_t i = 0; rc == 0 && i < waiter->held.count && (boost->unclaimed || waiter->ours); i++)
+        rc = grid_tx_put_boost(tx, &waiter->held.at[i], NULL, GRID_EVENT_RELEASED,
+                               grid_tx_now(tx), "its waiter left", err);
+    return rc;
+}
+
 /* The boost is ours: the lease until it is picked up becomes what was asked for. */
 static int pick_up(struct grid_tx *tx, struct waiter *waiter, const struct grid_boost *boost,
                    struct grid_error *err)
@@ -185,13 +202,8 @@ static int pick_up(struct grid_tx *tx, struct waiter *waiter, const struct grid_
     waiter->look_us = boost->starts_us;
     waiter->op.grant->boost = *boost;
     int rc = ledger_group(tx, boost, &waiter->held, err);
-    if (waiter->leave) {
-        waiter->stage = LOST;
-        for (size_t i = 0; rc == 0 && i < waiter->held.count; i++)
-            rc = grid_tx_put_boost(tx, &waiter->held.at[i], NULL, GRID_EVENT_RELEASED, now_us,
-                                   "its waiter left", err);
-        return rc;
-    }
+    if (rc == 0 && waiter->leave)
+        return give_back(tx, waiter, boost, err);
     if (rc < 0 || grid_boost_starts_later(boost, now_us))
         return rc;
     waiter->stage = PICKED_UP;
@@ -199,8 +211,9 @@ static int pick_up(struct grid_tx *tx, struct waiter *waiter, const struct grid_
         struct grid_boost *now = &waiter->held.at[i], was = *now;
         int64_t lease_us = waiter->request->lease_us;
         int64_t end_us = lease_us > 0 ? grid_time_add(now_us, lease_us) : GRID_NEVER;
-        if (was.renews_until_us == 0 || was.preempted_by[0])
-            continue; /* somebody who joined has picked it up, or it ends already */
+        if (!was.unclaimed)
+            continue; /* somebody who joined has picked it up */
+        now->unclaimed = false;
         now->expires_us = end_us < was.renews_until_us ? end_us : was.renews_until_us;
         now->renews_until_us = lease_us > 0 ? was.renews_until_us : 0;
         rc = grid_tx_put_boost(tx, &was, now, GRID_EVENT_QUIET, now_us, NULL, err);
@@ -277,6 +290,8 @@ static int look(struct waiter *waiter, struct grid_error *err)
     rc = grid_store_transact(waiter->store, GRID_WRITE, attend, waiter, NULL, err);
     if (rc == 0)
         waiter->renewed_us = before_us;
+    if (rc == 0 && waiter->how->committed && !waiter->leave && waiter->stage != PICKED_UP)
+        waiter->how->committed(waiter->how->context);
     return rc;
 }
 
@@ -288,15 +303,18 @@ static bool is_stopped(const struct waiter *waiter)
     return waiter->how->stop_fd >= 0 && poll(&polled, 1, 0) > 0;
 }
 
+static int stop(struct grid_error *err)
+{
+    return grid_error_set(err, GRID_EINTERRUPTED, "interrupted: nothing was granted");
+}
+
 /* Gives back ticket or boost, as well as can be; the lease sees to the rest. */
-static int leave(struct waiter *waiter, enum grid_code code, const char *why,
-                 struct grid_error *err)
+static void leave(struct waiter *waiter)
 {
     struct grid_error unused = {0};
     waiter->leave = true;
     if (!waiter->joined)
         (void)look(waiter, &unused);
-    return grid_error_set(err, code, "%s", why);
 }
 
 /* How long to sleep: until the next look, the next renewal, or the deadline. */
@@ -311,7 +329,24 @@ static int64_t pause_of(const struct waiter *waiter, int64_t deadline_us)
     return rest_us > 1000 ? rest_us : 1000;
 }
 
-static bool may_pass(int rc) { return rc == GRID_EIO || rc == GRID_ETIMEOUT; }
+/* What a later look may mend: a renewal whose outcome is unknown is looked at again. */
+static bool may_pass(const struct waiter *waiter, int rc)
+{
+    return rc == GRID_EIO || rc == GRID_ETIMEOUT
+           || (rc == GRID_EUNKNOWN && waiter->stage == WAITING);
+}
+
+static int enqueue_and_hand_over(struct grid_tx *tx, void *context, struct grid_error *err);
+
+/* One look. The one whose ticket we had joined may have left: then we wait on with our own. */
+static int take_turn(struct waiter *waiter, struct grid_error *err)
+{
+    int rc = look(waiter, err);
+    if (rc < 0 || waiter->stage != LOST || !waiter->joined)
+        return rc;
+    return grid_store_transact(waiter->store, GRID_WRITE, enqueue_and_hand_over, waiter, NULL,
+                               err);
+}
 
 static int wait_on(struct waiter *waiter, struct grid_error *err)
 {
@@ -324,10 +359,10 @@ static int wait_on(struct waiter *waiter, struct grid_error *err)
         (void)grid_store_watch(waiter->store, pause_of(waiter, deadline_us),
                                waiter->how->stop_fd, &why);
         if (is_stopped(waiter))
-            return leave(waiter, GRID_EINTERRUPTED, "interrupted: nothing was granted", err);
-        int rc = look(waiter, &why);
+            return leave(waiter), stop(err);
+        int rc = take_turn(waiter, &why);
         bool lapsed = clock_monotonic_us() - waiter->renewed_us >= GRID_TICKET_LEASE;
-        if (rc < 0 && (!may_pass(rc) || lapsed)) {
+        if (rc < 0 && (!may_pass(waiter, rc) || lapsed)) {
             *err = why;
             return rc;
         }
@@ -341,8 +376,10 @@ static int wait_on(struct waiter *waiter, struct grid_error *err)
             return grid_error_advise(err, GRID_ETIMEOUT, "ask again",
                                      "the place in the queue was lost: withdrawn, or not renewed "
                                      "in time");
-        if (waiter->stage != PICKED_UP && clock_monotonic_us() >= deadline_us)
-            return leave(waiter, GRID_ETIMEOUT, "it did not fit in time: no longer waiting", err);
+        /* What has ended somebody else's boost is not given up for the sake of its grace. */
+        if (waiter->stage == WAITING && clock_monotonic_us() >= deadline_us)
+            return leave(waiter), grid_error_set(err, GRID_ETIMEOUT,
+                                                 "it did not fit in time: no longer waiting");
     }
     return 0;
 }
@@ -374,12 +411,17 @@ int grid_ledger_wait(struct grid_store *store, const struct grid_request *reques
     struct waiter waiter = {.store = store, .request = request, .how = waiting,
                             .op = {.request = request, .explain = explain, .grant = &grant,
                                    .pickup_us = GRID_TICKET_LEASE}};
+    if (is_stopped(&waiter))
+        return stop(err);
     int rc = grid_store_transact(store, GRID_WRITE, enqueue_and_hand_over, &waiter, NULL, err);
+    if (rc == 0 && is_stopped(&waiter))
+        rc = (leave(&waiter), stop(err));
     if (rc == 0 && waiter.stage == GRANTED)
         waiter.promised_us = waiter.look_us;
     if (rc == 0 && waiter.stage != PICKED_UP && waiting->queued)
         waiting->queued(waiting->context, waiter.position, waiter.promised_us);
     rc = rc ?: wait_on(&waiter, err);
+    grant.replayed |= rc == 0 && waiter.joined;
     for (size_t i = 0; fn && rc == 0 && i < waiter.held.count; i++)
         rc = fn(context, &waiter.held.at[i], err);
     if (rc == 0 || rc == GRID_EUNKNOWN)

@@ -108,6 +108,12 @@ int grid_node_name_check(const char *name, struct grid_error *err)
     return grid_error_set(err, GRID_EUSAGE, "node name '%s' %s", text_shown(name), fault);
 }
 
+static bool ends_in_time(const struct grid_boost *boost, const struct grid_boost_filter *filter)
+{
+    int64_t end_us = filter->for_good ? grid_boost_until(boost) : boost->expires_us;
+    return filter->ends_before_us == 0 || !boost->is_active || end_us < filter->ends_before_us;
+}
+
 bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_filter *filter)
 {
     return text_is(boost->boost_id, filter->boost_id)
@@ -118,8 +124,7 @@ bool grid_boost_matches(const struct grid_boost *boost, const struct grid_boost_
            && text_is(boost->owner, filter->owner)
            && text_is(boost->request_id, filter->request_id)
            && text_is(boost->group_id, filter->group_id)
-           && (filter->ends_before_us == 0 || !boost->is_active
-               || boost->expires_us < filter->ends_before_us)
+           && ends_in_time(boost, filter)
            && (filter->starts_before_us == 0
                || (grid_boost_starts_later(boost, INT64_MIN)
                    && boost->starts_us < filter->starts_before_us))

@@ -38,6 +38,7 @@ const struct record_member record_boost_members[RECORD_MEMBERS] = {
     BOOST_AT("renews_until", renews_until_us, RECORD_UNTIL),
     BOOST(started, RECORD_MARK, false),
     BOOST(warned, RECORD_MARK, false),
+    BOOST(unclaimed, RECORD_MARK, false),
     BOOST(preempted_by, RECORD_TEXT, false),
 };
 

@@ -33,7 +33,7 @@ struct record_member {
     unsigned short offset, size; /* in the struct */
 };
 
-#define RECORD_MEMBERS 23      /* of a boost; */
+#define RECORD_MEMBERS 24      /* of a boost; */
 #define RECORD_ORIGINAL 9      /* the first of them the Python original's own, always written */
 #define RECORD_EVENT_MEMBERS 7 /* of an event, `boost` the last */
 extern const struct record_member record_boost_members[RECORD_MEMBERS];

@@ -20,7 +20,8 @@
     "      \"request_id\": \"r-1\",\n      \"requested\": \"cpu 2\",\n"                           \
     "      \"starts_at\": \"2026-01-23T20:30:00.000000+00:00\",\n"                              \
     "      \"renews_until\": \"2026-01-23T23:00:00.000000+00:00\",\n"                           \
-    "      \"started\": true,\n      \"warned\": true,\n      \"preempted_by\": \"" ID "\""
+    "      \"started\": true,\n      \"warned\": true,\n"      \
+    "      \"unclaimed\": true,\n      \"preempted_by\": \"" ID "\""
 #define CLOSE "\n    }"
 
 #define TEN "0123456789"

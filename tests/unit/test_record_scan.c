@@ -28,7 +28,8 @@ static const char *difference(const struct grid_boost *a, const struct grid_boos
         NUMBER(ended) NUMBER(is_active) WORDS(boost_id) WORDS(source_node) WORDS(target_node)
             WORDS(resource_type) WORDS(ray_placement_group) WORDS(owner) WORDS(host) WORDS(reason)
                 WORDS(group_id) WORDS(request_id) WORDS(requested) NUMBER(devices)
-                    NUMBER(renews_until_us) NUMBER(started) NUMBER(warned) WORDS(preempted_by)
+                    NUMBER(renews_until_us) NUMBER(started) NUMBER(warned) NUMBER(unclaimed)
+                        WORDS(preempted_by)
 #undef NUMBER
 #undef WORDS
                     return NULL;
@@ -181,6 +182,7 @@ Test(record_scan, what_we_write_is_read_fast)
         boost.renews_until_us = i < 2 ? (int64_t)i * boost.expires_us : GRID_NEVER;
         boost.started = i % 2;
         boost.warned = i == 2;
+        boost.unclaimed = i == 1;
         text_copy(boost.preempted_by, sizeof(boost.preempted_by), i == 3 ? ID : "");
         text_copy(boost.ray_placement_group, sizeof(boost.ray_placement_group), i == 1 ? "pg" : "");
         grid_auto_buffer struct buffer text = written(&boost, 2);
