@@ -89,19 +89,22 @@ static int tell_blocking(void *context, const struct grid_boost *boost, struct g
     struct boost_reasons *reasons = context;
     struct json *json = &reasons->json;
     char id[64], owner[64], amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE];
+    char from[GRID_TIME_SIZE];
+    bool later = grid_boost_starts_later(boost, grid_store_now(reasons->cmd->store));
     if (!reasons->blocking)
         buffer_text(&reasons->lines, "in the way:\n");
-    buffer_format(&reasons->lines, "  %.13s  %s %s  %s  until %s\n",
+    buffer_format(&reasons->lines, "  %.13s  %s %s  %s  %s%s%suntil %s\n",
                   text_printable(boost->boost_id, id, sizeof(id)), boost->resource_type,
                   grid_amount_show(boost->resource_type, boost->amount_u, amount),
                   text_printable(boost->owner[0] ? boost->owner : "-", owner, sizeof(owner)),
-                  grid_time_show(boost->expires_us, time));
+                  later ? "from " : "", later ? grid_time_show(boost->starts_us, from) : "",
+                  later ? " " : "", grid_time_show(grid_boost_until(boost), time));
     begin_blocking(reasons);
     json_open(json, '{');
     json_put_text(json, "boost_id", boost->boost_id);
     json_key(json, "owner");
     json_string_or_null(json, boost->owner);
-    rows_put_time(json, "expires_at", boost->expires_us);
+    rows_put_time(json, "expires_at", grid_boost_until(boost));
     json_close(json, '}');
     return 0;
 }

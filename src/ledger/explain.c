@@ -223,7 +223,10 @@ static int pass_blocking(void *context, const struct grid_boost *boost, struct g
     const struct refusal *refusal = context;
     const struct capacity *capacity = refusal->capacity;
     const struct grid_request *request = capacity->request;
-    if (grid_boost_until(boost) > refusal->earliest_us || !grid_boost_counts(boost))
+    bool known = refusal->earliest_us != GRID_NEVER; /* otherwise whatever is there is in the way */
+    if ((known && grid_boost_until(boost) > refusal->earliest_us) || !grid_boost_counts(boost)
+        || (capacity->length_us != GRID_NEVER
+            && boost->starts_us >= grid_time_add(capacity->start_us, capacity->length_us)))
         return 0;
     for (size_t i = 0; i < request->need_count; i++) {
         if (strcmp(request->needs[i].resource, boost->resource_type) != 0)
@@ -293,8 +296,10 @@ static void say_what(const struct refusal *refusal, const struct grid_reason *li
         grid_error_set(err, code, "all nodes together %s %s",
                        refusal->ever ? "cannot lend now:" : "can never lend", needs);
     else
-        grid_error_set(err, code, "no node %s %s",
-                       refusal->ever ? "can lend now:" : "can ever lend", needs);
+        grid_error_set(err, code, "no node %s %s%s",
+                       refusal->ever ? "can lend now:" : "can ever lend", needs,
+                       refusal->ever && request->preempt ? ", and nothing there may be pre-empted"
+                                                         : "");
 }
 
 static int say(const struct refusal *refusal, const struct grid_reason *limit,
@@ -339,7 +344,7 @@ int capacity_refuse(struct grid_tx *tx, struct capacity *capacity, struct grid_e
     rc = rc ?: find_start(&refusal, capacity, err);
     if (limit.never || !refusal.ever)
         refusal.earliest_us = GRID_NEVER;
-    if (rc == 0 && explain && explain->blocking && refusal.earliest_us != GRID_NEVER)
+    if (rc == 0 && explain && explain->blocking && refusal.ever && !limit.never)
         rc = grid_tx_boosts(tx, NULL, pass_blocking, &refusal, err);
     if (explain)
         explain->starts_us = refusal.earliest_us;

@@ -230,7 +230,7 @@ int op_extend(struct grid_tx *tx, struct grid_op *op, struct boost_list *held,
     struct extending extending = {.tx = tx, .op = op};
     size_t before = grid_tx_mark(tx);
     op->fits_us = 0;
-    int rc = grid_tx_find(tx, op->extend->id, &op->boost, err);
+    int rc = op_find(tx, op->extend->id, &op->boost, err);
     if (rc == 0 && op->boost.ended != GRID_ACTIVE)
         return op_ended(&op->boost, err);
     if (rc == 0 && op->boost.preempted_by[0])

@@ -19,7 +19,7 @@ int op_ended(const struct grid_boost *boost, struct grid_error *err)
 static int find_held(struct grid_tx *tx, const char *id, int64_t token, struct grid_boost *ret,
                      struct grid_error *err)
 {
-    int rc = grid_tx_find(tx, id, ret, err);
+    int rc = op_find(tx, id, ret, err);
     if (rc < 0)
         return rc;
     if (ret->ended != GRID_ACTIVE)
@@ -108,10 +108,11 @@ static int check(struct grid_tx *tx, void *context, struct grid_error *err)
     if (grid_boost_starts_later(boost, now_us))
         return grid_error_set(err, GRID_EREFUSED, "boost '%s' starts at %s",
                               text_shown(boost->boost_id), grid_time_show(boost->starts_us, time));
-    if (boost->expires_us != GRID_NEVER && boost->expires_us - now_us < checking->min_us)
+    int64_t until_us = grid_boost_until(boost); /* its holder renews it */
+    if (until_us != GRID_NEVER && until_us - now_us < checking->min_us)
         return grid_error_set(err, GRID_EREFUSED, "boost '%s' ends in %s",
                               text_shown(boost->boost_id),
-                              grid_duration_show(boost->expires_us - now_us, time));
+                              grid_duration_show(until_us - now_us, time));
     return 0;
 }
 

@@ -220,6 +220,11 @@ static int remove_node(struct grid_tx *tx, void *context, struct grid_error *err
     int rc = ledger_settle(tx, err);
     removing->settled = grid_tx_mark(tx);
     rc = rc ?: grid_tx_node(tx, removing->name, &node, err);
+    if (rc == GRID_ECORRUPT) { /* a record that is not sound can be removed by its name */
+        node = (struct grid_node){0};
+        text_copy(node.node_id, sizeof(node.node_id), removing->name);
+        rc = 0;
+    }
     rc = rc ?: grid_tx_boosts(tx, NULL, take_involved, removing, err);
     if (rc < 0)
         return rc;

@@ -31,6 +31,9 @@ int op_allowed(struct grid_tx *tx, const struct grid_boost *boost,
 /* ENOTFOUND, saying how and when the boost ended. */
 int op_ended(const struct grid_boost *boost, struct grid_error *err);
 
+/* As grid_tx_find; ENOTFOUND says so when the id is that of a ticket. */
+int op_find(struct grid_tx *tx, const char *id, struct grid_boost *ret, struct grid_error *err);
+
 /* The ticket with this id, or the one that begins so: 1; 0: none. ECONFLICT: several begin so. */
 int op_find_ticket(struct grid_tx *tx, const char *id, struct grid_ticket *ret,
                    struct grid_error *err);

@@ -1,6 +1,6 @@
 /* Looking: what lives, one boost, what happened. */
+#include "ledger/op.h"
 #include "ledger/queue.h"
-#include "ledger/settle.h"
 
 #include <string.h>
 
@@ -60,7 +60,7 @@ static int show(struct grid_tx *tx, void *context, struct grid_error *err)
     struct grid_boost_filter group = {.group_id = showing->ret->group_id};
     int rc = ledger_settle(tx, err);
     if (rc == 0)
-        rc = grid_tx_find(tx, showing->id, showing->ret, err);
+        rc = op_find(tx, showing->id, showing->ret, err);
     if (rc == 0 && showing->fn)
         rc = showing->fn(showing->context, showing->ret, err);
     if (rc == 0 && showing->fn && showing->ret->group_id[0])

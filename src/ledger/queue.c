@@ -134,6 +134,17 @@ int op_find_ticket(struct grid_tx *tx, const char *id, struct grid_ticket *ret,
                           text_shown(id), search.found);
 }
 
+int op_find(struct grid_tx *tx, const char *id, struct grid_boost *ret, struct grid_error *err)
+{
+    struct grid_ticket ticket;
+    struct grid_error unused = {0};
+    int rc = grid_tx_find(tx, id, ret, err);
+    if (rc != GRID_ENOTFOUND || op_find_ticket(tx, id, &ticket, &unused) <= 0)
+        return rc;
+    return grid_error_advise(err, GRID_ENOTFOUND, "'grid boost queue' shows its place",
+                             "'%s' is no boost yet: it waits", text_shown(id));
+}
+
 /* --- promises --------------------------------------------------------------------------------- */
 
 /* The earliest start; with `place` the request takes its place there for now. */
@@ -240,6 +251,53 @@ int queue_promote(struct grid_tx *tx, struct grid_error *err)
             rc = promise_of(tx, &queue.at[i], &promise, err);
     }
     return rc < 0 ? rc : 0;
+}
+
+/* --- when to look ---------------------------------------------------------------------------- */
+
+struct due {
+    const struct grid_request *request;
+    int64_t protected_us; /* then a boost may be pre-empted; GRID_NEVER: nobody wants that */
+    int64_t now_us, at_us;
+};
+
+static void take_due(struct due *due, int64_t at_us)
+{
+    if (at_us > due->now_us && at_us < due->at_us)
+        due->at_us = at_us;
+}
+
+static int see_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    (void)err;
+    struct due *due = context;
+    for (size_t i = 0; i < due->request->need_count; i++)
+        if (strcmp(due->request->needs[i].resource, boost->resource_type) == 0) {
+            take_due(due, boost->expires_us);
+            take_due(due, grid_time_add(boost->starts_us, due->protected_us));
+        }
+    return 0;
+}
+
+static int see_node(void *context, const struct grid_node *node, struct grid_error *err)
+{
+    (void)err;
+    take_due(context, node->held ? node->hold_until_us : GRID_NEVER);
+    return 0;
+}
+
+int queue_due(struct grid_tx *tx, const struct grid_request *request, const struct queue *queue,
+              int64_t *ret_us, struct grid_error *err)
+{
+    struct due due = {request, GRID_NEVER, grid_tx_now(tx), GRID_NEVER};
+    if (request->preempt)
+        due.protected_us = grid_tx_policy(tx)->protected_us;
+    for (size_t i = 0; i < queue->count; i++)
+        take_due(&due, queue->at[i].expires_us);
+    int rc = grid_tx_boosts(tx, NULL, see_boost, &due, err);
+    rc = rc ?: grid_tx_nodes(tx, see_node, &due, err);
+    *ret_us = due.at_us;
+    return rc;
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */

@@ -41,6 +41,11 @@ int queue_stands(struct grid_tx *tx, const struct promise *promise, struct grid_
 int64_t queue_promise(struct grid_tx *tx, const struct queue *queue, size_t before,
                       const struct grid_request *request, struct grid_error *err);
 
+/* When time alone may bring the turn of the request: the next end, start, or lapse that matters to
+ * it. GRID_NEVER: none is known. */
+int queue_due(struct grid_tx *tx, const struct grid_request *request, const struct queue *queue,
+              int64_t *ret_us, struct grid_error *err);
+
 /* How many tickets of the queue come before a request of this priority that is made now. */
 size_t queue_before(const struct queue *queue, enum grid_priority priority);
 

@@ -76,10 +76,17 @@ static int by_start(const void *a, const void *b)
     return (left->starts_us > right->starts_us) - (left->starts_us < right->starts_us);
 }
 
+/* Ends what ended up to `at_us`. */
+static int end_boosts(struct grid_tx *tx, int64_t at_us, struct grid_error *err)
+{
+    struct grid_boost_filter ended = {.ends_before_us = at_us + 1};
+    return grid_tx_boosts(tx, &ended, end_boost, tx, err);
+}
+
 /* Devices are given at the start, not with the reservation: whatever order the intervals were
  * asked for in, at each instant there are then enough for those that have started. And by what was
  * lent at that instant, not by what is lent when somebody happens to look: a reader may have said
- * so before it is written. That is why starting comes before ending. */
+ * so before it is written. So things happen here in the order of their times. */
 static int start_boosts(struct grid_tx *tx, struct grid_error *err)
 {
     auto_boosts struct boost_list due = {0};
@@ -89,8 +96,11 @@ static int start_boosts(struct grid_tx *tx, struct grid_error *err)
         qsort(due.at, due.count, sizeof(*due.at), by_start);
     for (size_t i = 0; rc == 0 && i < due.count; i++) {
         struct grid_boost now = due.at[i];
+        if (!now.is_active)
+            continue; /* another program has ended it */
         now.started = true;
-        rc = grant_devices(tx, &now, err);
+        rc = end_boosts(tx, now.starts_us, err);
+        rc = rc ?: grant_devices(tx, &now, err);
         rc = rc ?: grid_tx_put_boost(tx, &due.at[i], &now, GRID_EVENT_STARTED, now.starts_us,
                                      NULL, err);
     }
@@ -110,9 +120,8 @@ static int drop_tickets(struct grid_tx *tx, struct grid_error *err)
 
 int ledger_settle(struct grid_tx *tx, struct grid_error *err)
 {
-    struct grid_boost_filter ended = {.ends_before_us = grid_tx_now(tx) + 1};
     int rc = start_boosts(tx, err);
-    rc = rc ?: grid_tx_boosts(tx, &ended, end_boost, tx, err);
+    rc = rc ?: end_boosts(tx, grid_tx_now(tx), err);
     if (rc == 0 && grid_tx_waiting(tx))
         rc = drop_tickets(tx, err);
     return rc;

@@ -135,52 +135,6 @@ static int enqueue(struct grid_tx *tx, void *context, struct grid_error *err)
 
 /* --- looking after it ------------------------------------------------------------------------- */
 
-struct due {
-    const struct grid_request *request;
-    int64_t protected_us; /* then a boost may be pre-empted; GRID_NEVER: nobody wants that */
-    int64_t now_us, at_us;
-};
-
-static void take_due(struct due *due, int64_t at_us)
-{
-    if (at_us > due->now_us && at_us < due->at_us)
-        due->at_us = at_us;
-}
-
-static int see_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
-{
-    (void)err;
-    struct due *due = context;
-    for (size_t i = 0; i < due->request->need_count; i++)
-        if (strcmp(due->request->needs[i].resource, boost->resource_type) == 0) {
-            take_due(due, boost->expires_us);
-            take_due(due, grid_time_add(boost->starts_us, due->protected_us));
-        }
-    return 0;
-}
-
-static int see_node(void *context, const struct grid_node *node, struct grid_error *err)
-{
-    (void)err;
-    take_due(context, node->held ? node->hold_until_us : GRID_NEVER);
-    return 0;
-}
-
-/* When time alone may bring the turn. */
-static int find_due(struct grid_tx *tx, struct waiter *waiter, const struct queue *queue,
-                    struct grid_error *err)
-{
-    struct due due = {waiter->request, GRID_NEVER, grid_tx_now(tx), GRID_NEVER};
-    if (waiter->request->preempt)
-        due.protected_us = grid_tx_policy(tx)->protected_us;
-    for (size_t i = 0; i < queue->count; i++)
-        take_due(&due, queue->at[i].expires_us);
-    int rc = grid_tx_boosts(tx, NULL, see_boost, &due, err);
-    rc = rc ?: grid_tx_nodes(tx, see_node, &due, err);
-    waiter->look_us = due.at_us;
-    return rc;
-}
-
 /* Nothing is wanted any more. What somebody else with our request id has claimed stays theirs. */
 static int give_back(struct grid_tx *tx, struct waiter *waiter, const struct grid_boost *boost,
                      struct grid_error *err)
@@ -257,7 +211,7 @@ static int attend_ticket(struct grid_tx *tx, struct waiter *waiter, struct grid_
         rc = grid_tx_put_ticket(tx, &queue.at[i], GRID_EVENT_QUIET, NULL, err);
         rc = rc ?: reconsider(tx, waiter, &queue.at[i], err);
     }
-    return rc ?: find_due(tx, waiter, &queue, err);
+    return rc ?: queue_due(tx, waiter->request, &queue, &waiter->look_us, err);
 }
 
 static int attend(struct grid_tx *tx, void *context, struct grid_error *err)

@@ -182,6 +182,18 @@ static const char *subject_name(const struct grid_event *event)
     return event->node_id[0] ? "node" : "policy";
 }
 
+/* Who waits has no boost yet; what its event says of it, for users. */
+static void show_ticket(struct json *json, const struct grid_boost *boost)
+{
+    json_key(json, "ticket");
+    json_open(json, '{');
+    json_put_text(json, "ticket_id", boost->boost_id);
+    json_put_text(json, "target_node", boost->target_node);
+    json_put_text(json, "priority", grid_priority_name(boost->priority));
+    json_put_text(json, "owner", boost->owner);
+    json_close(json, '}');
+}
+
 static void print_event(struct json *json, const struct grid_event *event, struct span subject,
                         bool for_users)
 {
@@ -190,7 +202,8 @@ static void print_event(struct json *json, const struct grid_event *event, struc
     for (int i = 0; i < RECORD_EVENT_MEMBERS - 1; i++)
         print_member(json, &record_event_members[i], event);
     json_key(json, "boost");
-    if (!event->has_boost)
+    bool of_ticket = for_users && name && event->has_boost;
+    if (!event->has_boost || of_ticket)
         json_null(json);
     else if (for_users)
         record_show(json, &event->boost, event->at_us);
@@ -198,7 +211,9 @@ static void print_event(struct json *json, const struct grid_event *event, struc
         json_reprint(json, subject);
     else
         record_write(json, &event->boost);
-    if (name && subject.length > 0) {
+    if (of_ticket) {
+        show_ticket(json, &event->boost);
+    } else if (name && subject.length > 0) {
         json_key(json, name);
         json_reprint(json, subject);
     } else if (event->node_id[0]) {

@@ -290,9 +290,11 @@ int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context
         stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop : end;
         struct grid_event event;
-        bool good = record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0;
-        count += good;
-        if (!good && (rc = fn(context, at - text, err)) != 0)
+        int read = record_event_read((struct span){at, (size_t)(stop - at)}, &event, err);
+        count += read == 0;
+        if (read == GRID_ENOMEM)
+            return read;
+        if (read < 0 && (rc = fn(context, at - text, err)) != 0)
             return rc;
     }
     return count;

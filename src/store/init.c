@@ -77,6 +77,9 @@ int file_init(void *opaque, int64_t group, struct grid_error *err)
     db->mode = GRID_WRITE;
     int rc = file_find(db, true, err);
     rc = rc ?: file_lock_ledger(db, db->options->lock_timeout_us, err);
+    if (rc == 0 && group >= 0 && geteuid() != 0 && geteuid() != db->stat.st_uid)
+        rc = grid_error_advise(err, GRID_EPERM, "its owner and root may",
+                               "cannot share '%s': it is another user's", db->dir);
     if (rc == 0 && group >= 0)
         rc = share(db, (gid_t)group, err);
     file_end(db);
