@@ -8,6 +8,7 @@
  */
 #define GRID_CODES(X)                                                                            \
     X(EINTERNAL, 1, "internal", "a fault inside grid, or the result could not be printed")       \
+    X(ENOMEM, 1, "out_of_memory", "no memory")                                                   \
     X(EUSAGE, 2, "usage", "the call is wrong: an option, a value, a name, an input file")        \
     X(ENOTFOUND, 3, "not_found", "no such boost, node or backup was ever seen")                  \
     X(EREFUSED, 4, "no_capacity", "refused for now: retry later")                                \
@@ -18,8 +19,7 @@
     X(EIO, 9, "io", "the store, or an input file, cannot be read or written")                    \
     X(ETIMEOUT, 10, "timed_out", "the lock, or --wait, timed out: retry")                        \
     X(EUNKNOWN, 11, "unknown", "the change may have been made: ask again")                       \
-    X(EINTERRUPTED, 130, "interrupted", "INT while waiting: withdrawn")                          \
-    X(ENOMEM, 1, "out_of_memory", "no memory")
+    X(EINTERRUPTED, 130, "interrupted", "INT while waiting: withdrawn")
 
 enum grid_code_number {
 #define GRID_CODE_NUMBER(name, status, word, text) GRID_NUMBER_##name,

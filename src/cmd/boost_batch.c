@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define CHUNK_LINES 500      /* in one commit, and in one piece of memory */
 #define ATOMIC_CHUNKS 20     /* in one commit with --atomic; each takes about 8 MiB */
@@ -167,14 +168,22 @@ static int add_member(void *context, struct span key, struct span value, struct 
     return 0;
 }
 
-static void print_failure(struct json *json, const struct grid_error *err)
+static void print_failure(struct json *json, const struct boost_line *line)
 {
+    const struct grid_error *err = &line->err;
+    const struct buffer *details = &line->cmd.details;
     json_key(json, "error");
     json_open(json, '{');
     json_key(json, "code");
     json_string(json, grid_code_word(err->code));
     json_key(json, "message");
     json_string(json, err->message);
+    if (err->hint[0])
+        json_put_text(json, "hint", err->hint);
+    if (details->length > 0) {
+        json_key(json, "details");
+        json_reprint(json, (struct span){details->data, details->length});
+    }
     json_close(json, '}');
 }
 
@@ -190,7 +199,7 @@ static void print_document(struct batch *batch, struct boost_line *line)
     json_key(json, "status");
     json_int(json, line->rc < 0 ? grid_code_status(line->rc) : 0);
     if (line->rc < 0)
-        print_failure(json, &line->err);
+        print_failure(json, line);
     else if (out->length > 0)
         json_object((struct span){out->data, out->length - 1}, add_member, json, NULL);
     json_close(json, '}');
@@ -269,12 +278,15 @@ static void print_chunk(struct batch *batch)
 static int open_input(const struct cmd *cmd, int *ret_fd, struct grid_error *err)
 {
     const char *path = cmd->argument_count > 0 ? cmd->arguments[0] : "-";
+    struct stat status;
     if (strcmp(path, "-") == 0)
         return 0;
     *ret_fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    return *ret_fd >= 0 ? 0
-                        : grid_error_errno(err, GRID_EIO, errno, "cannot read '%s'",
-                                           text_shown(path));
+    bool opened = *ret_fd >= 0;
+    if (opened && (fstat(*ret_fd, &status) < 0 || !S_ISDIR(status.st_mode)))
+        return 0;
+    return grid_error_errno(err, GRID_EIO, opened ? EISDIR : errno, "cannot read '%s'",
+                            text_shown(path));
 }
 
 /* One line that failed, and nothing is done: its error becomes that of the call. */

@@ -234,7 +234,7 @@ static int add_soon(void *context, const struct grid_boost *boost, struct grid_e
     cleaning->count++;
     buffer_format(&cleaning->ending.lines, "%s ends in %s (%s %s from %s)\n",
                   text_shown(boost->boost_id),
-                  grid_duration_show(boost->expires_us - now_us, left), boost->resource_type,
+                  grid_duration_show(grid_boost_until(boost) - now_us, left), boost->resource_type,
                   grid_amount_show(boost->resource_type, boost->amount_u, amount),
                   text_shown(boost->source_node));
     if (cmd->settings.format == FORMAT_JSON)

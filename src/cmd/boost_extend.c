@@ -75,12 +75,13 @@ static int run_extend(struct cmd *cmd, struct grid_error *err)
 static void print_held(struct cmd *cmd, const struct grid_boost *boost)
 {
     char amount[GRID_AMOUNT_SIZE], left[GRID_TIME_SIZE];
-    bool ends = boost->expires_us != GRID_NEVER;
+    int64_t end_us = grid_boost_until(boost);
+    bool ends = end_us != GRID_NEVER;
     buffer_format(&cmd->out, "%s is active: %s %s from %s, %s%s\n", text_shown(boost->boost_id),
                   boost->resource_type,
                   grid_amount_show(boost->resource_type, boost->amount_u, amount),
                   text_shown(boost->source_node),
-                  ends ? grid_duration_show(boost->expires_us - grid_store_now(cmd->store), left)
+                  ends ? grid_duration_show(end_us - grid_store_now(cmd->store), left)
                        : "no end",
                   ends ? " left" : "");
 }
@@ -107,7 +108,7 @@ static int run_check(struct cmd *cmd, struct grid_error *err)
 static const struct cmd_option extend_options[] = {
     {"by", 0, "DUR", "so much later than its end"},
     {"for", 0, "DUR", "so long from now on, or never: without an end"},
-    {"until", 0, "TIME", "to this time: +2h, '2026-01-31 20:00', ..."},
+    {"until", 0, "TIME", "to this time: +2h, '2027-01-31 20:00', ..."},
     {"shorten", 0, NULL, "let it end earlier, if that is what it comes to"},
     {"best-effort", 0, NULL, "if it does not fit, as long as it fits"},
     {"reason", 0, "TEXT", "why, for the history"},
@@ -125,7 +126,7 @@ const struct cmd_verb boost_extend_verbs[] = {
     {.name = "extend", .arguments = "ID", .summary = "Move the end of a boost, and of its group",
      .options = extend_options, .rows = &rows_boosts,
      .examples = "  grid boost extend 515744a0 --by 30m\n"
-                 "  grid boost extend 515744a0 --until '2026-01-31 20:00' --best-effort\n"
+                 "  grid boost extend 515744a0 --until '2027-01-31 20:00' --best-effort\n"
                  "  grid boost extend 515744a0 --for 5m --shorten\n",
      .run = run_extend},
     {.name = "check", .arguments = "ID", .summary = "Is the boost still held? For scripts",

@@ -79,7 +79,7 @@ static int run_free(struct cmd *cmd, struct grid_error *err)
 static const struct cmd_option free_options[] = {
     {"node", 0, "NODE", "only this lender"},
     {"for", 0, "DUR", "how long it has to fit (1h)"},
-    {"after", 0, "TIME", "from then on: +2h, '2026-01-31 20:00', ... (now)"},
+    {"after", 0, "TIME", "from then on: +2h, '2027-01-31 20:00', ... (now)"},
     {"n", 'n', "N", "at most N slots (10)"},
     {0},
 };

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#define TAKES "it takes request, release and extend"
 #define OUTPUT offsetof(struct settings, quiet) /* from there on they are not about places */
 
 void boost_line_release(struct boost_line *line)
@@ -63,6 +64,16 @@ static int check_options(const struct cmd *cmd, struct grid_error *err)
     return 0;
 }
 
+/* The verb is none: what a line is. */
+static int unknown_verb(const char *first, struct grid_error *err)
+{
+    if (strcmp(first, "grid") == 0 || strcmp(first, "boost") == 0)
+        return grid_error_hint(err, "leave out 'grid boost': a line begins with the verb");
+    if (!text_begins(err->hint, "did you mean"))
+        return grid_error_hint(err, TAKES);
+    return (int)err->code;
+}
+
 static int check_verb(const struct cmd *cmd, struct grid_error *err)
 {
     static const char *const verbs[] = {"request", "release", "extend"};
@@ -71,7 +82,7 @@ static int check_verb(const struct cmd *cmd, struct grid_error *err)
     for (size_t i = 0; i < countof(verbs); i++)
         if (strcmp(cmd->verb->name, verbs[i]) == 0)
             return 0;
-    return grid_error_advise(err, GRID_EUSAGE, "it takes request, release and extend",
+    return grid_error_advise(err, GRID_EUSAGE, TAKES,
                              "'%s' cannot be part of a batch", cmd->verb->name);
 }
 
@@ -82,8 +93,11 @@ static int read_call(struct boost_line *line, const struct cmd *outer, size_t co
     struct cmd *cmd = &line->cmd;
     line->words[0] = (char *)"grid";
     line->words[1] = (char *)outer->noun->name;
+    const char *first = line->words[2]; /* what is parsed is also used for the arguments */
     int rc = option_parse(cmd, (int)count + 2, line->words, err);
     set_output(cmd, outer);
+    if (cmd->lost)
+        rc = unknown_verb(first, err);
     rc = rc ?: check_verb(cmd, err);
     rc = rc ?: check_options(cmd, err);
     rc = rc ?: option_count(cmd, err);

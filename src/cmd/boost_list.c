@@ -1,5 +1,6 @@
 /* grid boost status, show: what is lent. */
 #include "cmd/boost_watch.h"
+#include "cmd/node.h"
 #include "util/clock.h"
 
 #include <string.h>
@@ -21,15 +22,9 @@ int boost_resource(struct cmd *cmd, const char *text, char ret[static GRID_RESOU
                    struct grid_error *err)
 {
     int rc = grid_resource_parse(text, ret, err);
-    if (rc < 0 || strcmp(ret, "CPU") == 0 || strcmp(ret, "GPU") == 0
-        || grid_resource_is_memory(ret))
-        return rc;
-    /* A short name may well be meant: "tpu". */
-    const char *nearest = strlen(text) > 3 ? text_nearest(text, cmd_word, (void *)cmd_resources)
-                                           : NULL;
-    if (nearest)
-        output_warning(cmd, "'%s' is a resource of its own: did you mean '%s'?", text, nearest);
-    return 0;
+    if (rc == 0)
+        node_warn(cmd, text);
+    return rc;
 }
 
 int boost_choose(struct cmd *cmd, struct boost_choice *ret, struct grid_error *err)

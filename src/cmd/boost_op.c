@@ -1,9 +1,8 @@
 /* One request, release or extension: from the words to the grid_op, and from its result to text. */
 #include "cmd/boost.h"
+#include "host/signals.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 bool boost_has_option(const struct cmd *cmd, const char *name)
@@ -38,48 +37,41 @@ void boost_op_release(struct boost_op *op)
 
 /* --- doing ---------------------------------------------------------------------------------- */
 
-/* A descriptor that is readable once INT, TERM or HUP came; one that the caller ignores (a job in
- * the background of a script) stays ignored. -1: waiting goes on without. */
-static int open_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < countof(numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd >= 0)
-        sigprocmask(SIG_BLOCK, &set, NULL);
-    return fd;
-}
-
 static void note_place(void *context, size_t position, int64_t promised_us)
 {
     struct boost_op *op = context;
     char time[GRID_TIME_SIZE];
     grid_time_show(promised_us, time);
     if (position == 0)
-        output_info(op->cmd, "waiting: granted, it starts at %s", time);
+        output_info(op->cmd, "granted: it starts at %s", time);
     else if (promised_us == GRID_NEVER)
         output_info(op->cmd, "waiting: place %zu in the queue, when it starts is not known",
                     position);
     else
         output_info(op->cmd, "waiting: place %zu in the queue, it starts by %s", position, time);
+    hooks_run_beside(op->cmd);
+}
+
+/* A hook may take longer than the lease of the place in the queue. */
+static void run_hooks(void *context)
+{
+    hooks_run_beside(((struct boost_op *)context)->cmd);
 }
 
 static int wait_for(struct boost_op *op, struct grid_error *err)
 {
-    struct signalfd_siginfo info = {0};
-    struct grid_waiting waiting = {.wait_us = op->request.wait_us, .stop_fd = open_signals(),
-                                   .queued = note_place, .context = op};
-    int rc = grid_ledger_wait(op->cmd->store, op->op.request, &waiting, op->op.explain,
-                              op->op.grant, op->op.fn, op->op.context, err);
-    if (rc == GRID_EINTERRUPTED && read(waiting.stop_fd, &info, sizeof(info)) > 0)
-        op->signal = (int)info.ssi_signo;
-    if (waiting.stop_fd >= 0)
-        close(waiting.stop_fd);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    struct signals signals;
+    int rc = signals_open(numbers, &signals, err);
+    if (rc < 0)
+        return rc;
+    struct grid_waiting waiting = {.wait_us = op->request.wait_us, .stop_fd = signals.fd,
+                                   .queued = note_place, .committed = run_hooks, .context = op};
+    rc = grid_ledger_wait(op->cmd->store, op->op.request, &waiting, op->op.explain,
+                          op->op.grant, op->op.fn, op->op.context, err);
+    if (rc == GRID_EINTERRUPTED)
+        op->signal = signals_take(&signals);
+    close(signals.fd);
     return rc;
 }
 

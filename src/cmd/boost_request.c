@@ -18,7 +18,7 @@ const struct cmd_option boost_wishes[] = {
     {"source", 0, "NODE", "only this lender"},
     {"prefer", 0, "NODE", "this lender if it can, else any"},
     {"split", 0, NULL, "several lenders, if none has it all"},
-    {"start", 0, "TIME", "reserve it from then on: +2h, '2026-01-31 20:00', ..."},
+    {"start", 0, "TIME", "reserve it from then on: +2h, '2027-01-31 20:00', ..."},
     {"preempt", 0, NULL, "end boosts of lower priority if need be"},
     {"owner", 0, "NAME", "for another user (root only)"},
     {0},
@@ -38,12 +38,14 @@ static int read_need(struct cmd *cmd, size_t at, struct grid_request *request,
                      struct grid_error *err)
 {
     struct grid_need *need = &request->needs[request->need_count];
+    const char *amount = cmd->arguments[at + 1];
     int rc = boost_resource(cmd, cmd->arguments[at], need->resource, err);
     for (size_t i = 0; rc == 0 && i < request->need_count; i++)
         if (strcmp(need->resource, request->needs[i].resource) == 0)
             return grid_error_set(err, GRID_EUSAGE, "resource '%s' comes twice", need->resource);
     request->need_count++;
-    return rc ?: grid_amount_parse(need->resource, cmd->arguments[at + 1], &need->amount_u, err);
+    rc = rc ?: grid_amount_parse(need->resource, amount, &need->amount_u, err);
+    return rc < 0 && at > 1 && !text_is_digit(*amount) ? option_advise(cmd, err) : rc;
 }
 
 /* A word too many: the unit of the amount before it, or more of a text without quotes? */
@@ -59,9 +61,7 @@ static int odd_words(const struct cmd *cmd, size_t first, struct grid_error *err
                 return grid_error_hint(err, "write the unit with the number: '%s%s'",
                                        text_shown(number), units[i]);
     }
-    if (boost_has_option(cmd, "reason") && cmd_value(cmd, "reason"))
-        return grid_error_hint(err, "put a text of several words in quotes");
-    return (int)err->code;
+    return option_advise(cmd, err);
 }
 
 int boost_needs_read(struct cmd *cmd, size_t first, struct grid_request *ret,
@@ -155,7 +155,7 @@ static int read_request(struct boost_op *op, struct grid_error *err)
         rc = grid_error_set(err, GRID_EUSAGE, "--wait and --dry-run cannot both be given");
     rc = rc ?: hooks_veto(cmd, &op->request.grid, err);
     if (rc < 0)
-        boost_reasons_end(&op->reasons, rc);
+        boost_reasons_end(&op->reasons, 0); /* nothing was decided, a veto has no reasons */
     return rc;
 }
 
@@ -282,7 +282,7 @@ const struct cmd_verb boost_request_verbs[] = {
      .examples = "  grid boost request gpu-master cpu 2.0\n"
                  "  grid boost request gpu-master memory 16GiB --duration 30m --priority high\n"
                  "  id=$(grid boost request gpu-master gpu 1 --wait=2h -q)\n"
-                 "  grid boost request gpu-master gpu 4 --start '2026-01-31 20:00' --duration 8h\n",
+                 "  grid boost request gpu-master gpu 4 --start '2027-01-31 20:00' --duration 8h\n",
      .run = run_request},
     {0},
 };

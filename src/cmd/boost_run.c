@@ -11,6 +11,7 @@
 
 #define TTL_US GRID_MINUTE
 #define KILL_AFTER_US (30 * GRID_SECOND)
+#define PAUSE_US (GRID_SECOND / 20)
 
 /* As coreutils' timeout and env: grid failed; the command cannot be executed; there is none. */
 enum { FAILED = 125, NOT_EXECUTED = 126, NO_COMMAND = 127 };
@@ -31,7 +32,8 @@ struct running {
     struct boost_op op;
     char **argv;
     int64_t ttl_us, kill_after_us;
-    struct supervise_signals signals;
+    int64_t lock_timeout_us; /* as it was set */
+    struct signals signals;
     bool told; /* that it was pre-empted */
 };
 
@@ -59,6 +61,7 @@ static int read_times(struct running *running, struct grid_error *err)
 static int read_words(struct running *running, struct grid_error *err)
 {
     struct cmd *cmd = running->cmd;
+    running->lock_timeout_us = cmd->settings.lock_timeout_us;
     running->argv = cmd->arguments + cmd->ended_at;
     cmd->arguments[cmd->argument_count] = NULL; /* argv has room: the noun and the verb are gone */
     cmd->argument_count = cmd->ended_at;
@@ -70,7 +73,7 @@ static int read_words(struct running *running, struct grid_error *err)
 
 /* --- the environment of the command -------------------------------------------------------- */
 
-#define VARIABLES_MOST 8
+#define VARIABLES_MOST 9
 
 struct variables {
     struct buffer text; /* each with its NUL */
@@ -113,7 +116,7 @@ static void add_devices(struct buffer *out, const char *name, uint64_t devices)
     buffer_add(out, "", 1);
 }
 
-/* The boost's id comes first: by it supervise knows what the command has started. */
+/* The mark comes first: by it supervise knows what the command has started. */
 static int make_variables(const struct running *running, struct variables *ret,
                           struct grid_error *err)
 {
@@ -122,6 +125,7 @@ static int make_variables(const struct running *running, struct variables *ret,
     uint64_t devices = devices_of(&running->op);
     char until[GRID_TIME_SIZE];
     size_t count = 0;
+    buffer_format(out, SUPERVISE_MARK "=%s%c", boost->boost_id, '\0');
     buffer_format(out, "GRID_BOOST_ID=%s%c", boost->boost_id, '\0');
     buffer_format(out, "GRID_TOKEN=%lld%c", (long long)boost->token, '\0');
     buffer_text(out, "GRID_SOURCE_NODE=");
@@ -173,53 +177,46 @@ static struct supervise_lease lease_of(struct running *running, const struct gri
     return lease;
 }
 
-/* Settling may end boosts of others, whose hooks must not keep us from renewing. */
-static void run_hooks_beside(struct running *running)
+/* Opens the store with a lock time-out that leaves time for another attempt before until_us. */
+static int open_store(struct running *running, int64_t until_us, struct grid_error *err)
 {
     struct cmd *cmd = running->cmd;
-    if (cmd->hooks.noted.length == 0)
-        return;
-    signal(SIGCHLD, SIG_IGN); /* nobody waits for it */
-    pid_t pid = fork();
-    if (pid == 0) {
-        signal(SIGCHLD, SIG_DFL);
-        cmd->store = NULL; /* which is the parent's */
-        if (cmd_store(cmd, NULL) == 0)
-            hooks_run(cmd);
-        _exit(0);
-    }
-    cmd->hooks.noted.length = cmd->hooks.run = 0;
+    int64_t *timeout_us = &cmd->settings.lock_timeout_us, now_us = clock_boot_us();
+    int64_t left_us = until_us > now_us ? until_us - now_us : 0;
+    int64_t most_us = left_us / 2 < running->lock_timeout_us ? left_us / 2
+                                                             : running->lock_timeout_us;
+    if (cmd->store && *timeout_us <= left_us && *timeout_us >= most_us / 2)
+        return 0;
+    grid_store_close(cmd->store);
+    cmd->store = NULL;
+    *timeout_us = most_us;
+    return cmd_store(cmd, err);
 }
 
-static int renew(void *context, struct supervise_lease *ret, struct grid_error *err)
+static int renew(void *context, int64_t until_us, struct supervise_lease *ret,
+                 struct grid_error *err)
 {
     struct running *running = context;
-    struct cmd *cmd = running->cmd;
     struct grid_boost boost;
     int64_t since_us = clock_boot_us();
-    int rc = cmd->store ? 0 : cmd_store(cmd, err);
-    rc = rc ?: grid_ledger_renew(cmd->store, boost_of(running)->boost_id,
+    int rc = open_store(running, until_us, err);
+    rc = rc ?: grid_ledger_renew(running->cmd->store, boost_of(running)->boost_id,
                                  boost_of(running)->token, running->ttl_us, &boost, err);
     if (rc == 0)
         *ret = lease_of(running, &boost, since_us);
+    /* Settling may have ended boosts of others. */
+    hooks_run_beside(running->cmd);
     return rc;
 }
 
-static int keep(void *context, struct supervise_lease *ret, struct grid_error *err)
-{
-    int rc = renew(context, ret, err);
-    run_hooks_beside(context);
-    return rc;
-}
-
-static int look(void *context, struct supervise_lease *ret, struct grid_error *err)
+static int look(void *context, int64_t until_us, struct supervise_lease *ret,
+                struct grid_error *err)
 {
     struct running *running = context;
-    struct cmd *cmd = running->cmd;
     struct grid_boost boost;
     int64_t since_us = clock_boot_us();
-    int rc = cmd->store ? 0 : cmd_store(cmd, err);
-    rc = rc ?: grid_ledger_check(cmd->store, boost_of(running)->boost_id,
+    int rc = open_store(running, until_us, err);
+    rc = rc ?: grid_ledger_check(running->cmd->store, boost_of(running)->boost_id,
                                  boost_of(running)->token, 0, &boost, err);
     if (rc == 0)
         *ret = lease_of(running, &boost, since_us);
@@ -229,7 +226,8 @@ static int look(void *context, struct supervise_lease *ret, struct grid_error *e
 static int watch(void *context, int64_t wait_us, int stop_fd, struct grid_error *err)
 {
     struct grid_store *store = ((struct running *)context)->cmd->store;
-    return store ? grid_store_watch(store, wait_us, stop_fd, err) : GRID_EIO;
+    return store ? grid_store_watch(store, wait_us, stop_fd, err)
+                 : grid_error_set(err, GRID_EIO, "no store is open");
 }
 
 /* The command's status stands, whatever becomes of this. */
@@ -240,7 +238,7 @@ static void give_back(void *context)
     const char *id = boost_of(running)->boost_id;
     struct grid_release release = {.ids = &id, .count = 1};
     struct grid_error err = {0};
-    int rc = cmd->store ? 0 : cmd_store(cmd, &err);
+    int rc = open_store(running, INT64_MAX, &err);
     rc = rc ?: grid_ledger_release(cmd->store, &release, NULL, NULL, &err);
     if (rc < 0)
         output_warning(cmd, "boost '%s' is not released, and ends by itself: %s", id,
@@ -292,21 +290,56 @@ static int acquire(struct running *running, struct grid_error *err)
     return 0;
 }
 
-/* Until the boost has started, and as if it were granted now: hooks, too, take their time. */
-static int begin(struct running *running, int64_t since_us, struct supervise_lease *ret,
-                 struct grid_error *err)
+/* Has it, by the ledger's clock? Its hook `granted` is due with the commit that notes that. */
+static int check_start(struct running *running, struct supervise_lease *lease, bool *ret_started,
+                       struct grid_error *err)
 {
-    const struct grid_boost *boost = boost_of(running);
-    int64_t now_us = grid_store_now(running->cmd->store);
-    *ret = lease_of(running, boost, since_us);
-    hooks_run(running->cmd);
-    if (boost->starts_us > now_us)
-        since_us = clock_boot_us() + boost->starts_us - now_us;
-    int signal = supervise_wait(&running->signals, since_us);
-    if (signal)
-        return interrupted(running, signal, err);
-    bool late = boost->starts_us > now_us || clock_boot_us() >= ret->renew_us;
-    return late ? renew(running, ret, err) : 0;
+    int rc = look(running, lease->stop_us, lease, err);
+    if (rc == GRID_EREFUSED)
+        return 0;
+    rc = rc ?: renew(running, lease->stop_us, lease, err);
+    *ret_started = rc == 0;
+    return rc;
+}
+
+/* As the keeper does it: what is no answer is asked again in a second. */
+static int renew_again(struct running *running, struct supervise_lease *lease,
+                       struct grid_error *err)
+{
+    int rc = renew(running, lease->stop_us, lease, err);
+    if (rc == 0 || rc == GRID_ENOTFOUND || clock_boot_us() >= lease->stop_us)
+        return rc;
+    lease->renew_us = clock_boot_us() + GRID_SECOND;
+    return 0;
+}
+
+/* Until the boost has started and the hooks are over; renews it meanwhile. */
+static int begin(struct running *running, struct supervise_lease *lease, struct grid_error *err)
+{
+    const int64_t starts_us = boost_of(running)->starts_us;
+    bool started = starts_us <= grid_store_now(running->cmd->store);
+    int rc = 0;
+    hooks_run_beside(running->cmd);
+    for (int64_t until_us = 0; rc == 0;) {
+        int signal = supervise_wait(&running->signals, hooks_beside(running->cmd), until_us);
+        if (signal)
+            return interrupted(running, signal, err);
+        if (clock_boot_us() >= lease->renew_us)
+            rc = renew_again(running, lease, err);
+        if (rc == 0 && !started && clock_now_us() >= starts_us)
+            rc = check_start(running, lease, &started, err);
+        int64_t now_us = clock_boot_us(), left_us = starts_us - clock_now_us();
+        if (rc == 0 && now_us >= lease->stop_us)
+            return grid_error_set(err, GRID_EREFUSED, "boost '%s' ends before the command began",
+                                  boost_of(running)->boost_id);
+        if (rc == 0 && started && hooks_beside(running->cmd) < 0)
+            return 0;
+        /* The wall clock may be set: it is looked at once a second. */
+        left_us = started || left_us > GRID_SECOND ? GRID_SECOND : left_us;
+        until_us = now_us + (left_us > PAUSE_US ? left_us : PAUSE_US);
+        until_us = lease->renew_us < until_us ? lease->renew_us : until_us;
+    }
+    return rc;
 }
 
 static int run_command(struct running *running, struct supervise_lease *lease,
@@ -316,8 +349,9 @@ static int run_command(struct running *running, struct supervise_lease *lease,
     struct variables variables = {.text = BUFFER_INIT};
     struct supervise supervise = {
         .argv = running->argv, .environment = variables.list, .signals = &running->signals,
-        .kill_after_us = running->kill_after_us, .lease = *lease, .renew = keep, .look = look,
-        .watch = watch, .release = give_back_for_front, .warn = warn, .context = running};
+        .ignored = cmd->ignored, .kill_after_us = running->kill_after_us, .lease = *lease,
+        .renew = renew, .look = look, .watch = watch, .release = give_back_for_front,
+        .warn = warn, .context = running};
     grid_store_close(cmd->store); /* the front holds nothing open while the command runs */
     cmd->store = NULL;
     int rc = make_variables(running, &variables, err);
@@ -339,7 +373,8 @@ static int run_run(struct cmd *cmd, struct grid_error *err)
     if (rc == 0 && running.op.dry_run) {
         output_info(cmd, "dry run: nothing was written, nothing is run");
     } else if (rc == 0) {
-        rc = begin(&running, since_us, &lease, err);
+        lease = lease_of(&running, boost_of(&running), since_us);
+        rc = begin(&running, &lease, err);
         rc = rc ?: run_command(&running, &lease, err);
         give_back(&running);
     }

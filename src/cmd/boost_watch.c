@@ -1,15 +1,14 @@
 /* grid boost status --watch: a screen that is drawn again, or a line for each change. */
 #include "cmd/boost_watch.h"
+#include "host/signals.h"
 #include "model/record.h"
 #include "util/clock.h"
 #include "util/file.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 
 #define EVERY_US (2 * GRID_SECOND)
 #define PACE_MS 100 /* of a ledger that changes all the time */
@@ -32,7 +31,7 @@ struct watch {
     struct boost_choice choice;
     struct shown *shown, *found; /* by id; in this pass */
     size_t shown_count, found_count, found_capacity;
-    int signals;
+    struct signals signals;
     bool screen;
 };
 
@@ -223,24 +222,6 @@ static void switch_screen(const struct watch *watch, const char *how)
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
-/* Blocks the signals that are read from the descriptor instead; what the caller ignores stays
- * ignored. */
-static int open_signals(int *ret_fd, struct grid_error *err)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < countof(numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]);
-    *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (*ret_fd < 0)
-        return grid_error_errno(err, GRID_EINTERNAL, errno, "cannot wait for signals");
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return 0;
-}
-
 /* Stopped from the keyboard: the terminal is the shell's meanwhile. */
 static void stop(const struct watch *watch)
 {
@@ -252,11 +233,11 @@ static void stop(const struct watch *watch)
 /* Takes the signals that have come. True: one of them ends the watch. */
 static bool take_signals(const struct watch *watch)
 {
-    struct signalfd_siginfo info;
-    while (read(watch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGTSTP)
+    int number;
+    while ((number = signals_take(&watch->signals)) != 0) {
+        if (number == SIGTSTP)
             stop(watch);
-        else if (info.ssi_signo != SIGWINCH)
+        else if (number != SIGWINCH)
             return true;
     }
     return false;
@@ -272,13 +253,13 @@ static bool is_closed(const struct watch *watch)
 /* Until there is something to look at. 1: it is the end. */
 static int wait_for_change(struct watch *watch, struct grid_error *err)
 {
-    struct pollfd polled = {watch->signals, POLLIN, 0};
+    struct pollfd polled = {watch->signals.fd, POLLIN, 0};
     int64_t left_us = watch->next_us - grid_store_now(watch->cmd->store);
     int rc = 0;
     if (poll(&polled, 1, PACE_MS) == 0)
         rc = grid_store_watch(watch->cmd->store,
                               left_us < watch->every_us ? left_us : watch->every_us,
-                              watch->signals, err);
+                              watch->signals.fd, err);
     if (rc < 0)
         return rc;
     return take_signals(watch) || is_closed(watch);
@@ -310,20 +291,21 @@ static int begin_lines(struct cmd *cmd, struct grid_error *err)
 
 int boost_watch(struct cmd *cmd, struct grid_error *err)
 {
-    struct watch watch = {.cmd = cmd, .every_us = EVERY_US, .signals = -1};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, 0};
+    struct watch watch = {.cmd = cmd, .every_us = EVERY_US};
     const char *term = getenv("TERM"), *every = cmd_value(cmd, "watch");
     int rc = *every ? cmd_duration(cmd, "watch", false, &watch.every_us, err) : 0;
     watch.screen = cmd->settings.format == FORMAT_TABLE && isatty(STDOUT_FILENO) && term && *term
                    && strcmp(term, "dumb") != 0;
     if (rc == 0 && !watch.screen)
         rc = begin_lines(cmd, err);
-    rc = rc ?: open_signals(&watch.signals, err);
+    rc = rc ?: signals_open(numbers, &watch.signals, err);
     if (rc < 0)
         return rc;
     switch_screen(&watch, SCREEN_ENTER);
     rc = look_again_and_again(&watch, err);
     switch_screen(&watch, SCREEN_LEAVE);
-    close(watch.signals);
+    close(watch.signals.fd);
     free(watch.shown);
     free(watch.found);
     return rc;

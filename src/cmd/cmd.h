@@ -97,6 +97,7 @@ struct cmd {
     struct buffer out;            /* the result, printed at the end */
     struct buffer details;        /* JSON that says more about an error, or empty */
     size_t line;                  /* of a batch, for its errors; 0: none */
+    unsigned ignored;             /* those signals of main.c that our caller ignores: 1U << n */
     int status;                   /* that of a call whose `run` returns 0 (run, batch) */
     char done[512];               /* what has been done, if the result cannot be printed */
     char user[GRID_USER_SIZE], host[GRID_USER_SIZE]; /* see cmd_user; looked up once */
@@ -142,6 +143,10 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
 
 /* Are there as many arguments as the verb takes? EUSAGE. */
 int option_count(const struct cmd *cmd, struct grid_error *err);
+
+/* With words that have no place: the hint, if one of them may belong to an option that was given,
+ * a time without its '=', a text without its quotes. Returns err->code. */
+int option_advise(const struct cmd *cmd, struct grid_error *err);
 
 /* The index in cmd->options of the one with this name of `length` bytes; of the NULL: none has. */
 size_t option_find(const struct cmd *cmd, const char *name, size_t length);

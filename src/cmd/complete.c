@@ -48,9 +48,10 @@ static void offer_name(struct completing *completing, const char *name)
 static void offer_boost(const struct completing *completing, const struct grid_boost *boost)
 {
     char amount[GRID_AMOUNT_SIZE], left[GRID_TIME_SIZE] = "never ends", help[4 * GRID_NODE_SIZE];
-    bool ends = boost->expires_us != GRID_NEVER;
+    int64_t end_us = grid_boost_until(boost);
+    bool ends = end_us != GRID_NEVER;
     if (ends)
-        grid_duration_show(boost->expires_us - grid_store_now(completing->cmd->store), left);
+        grid_duration_show(end_us - grid_store_now(completing->cmd->store), left);
     snprintf(help, sizeof(help), "%s %s %s -> %s, %s%s", boost->resource_type,
              grid_amount_show(boost->resource_type, boost->amount_u, amount), boost->source_node,
              boost->target_node, left, ends ? " left" : "");
@@ -269,6 +270,8 @@ void complete_print(struct cmd *cmd, int count, char **words)
         offer_values(&completing, cmd->pending->argument, strlen(cmd->pending->argument));
     else if (completing.word[0] == '-' && !cmd->ended)
         offer_options(&completing);
+    else if (cmd->verb && cmd->ended && strstr(cmd->verb->arguments, " -- "))
+        offer_values(&completing, "FILE", strlen("FILE"));
     else if (cmd->verb && !cmd->help)
         offer_argument(&completing);
     else

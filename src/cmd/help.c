@@ -18,20 +18,19 @@ static void print_options(struct buffer *out, const struct cmd_option *table)
         const char *argument = table->argument ? table->argument : "";
         if (table->letter && table->name[1])
             snprintf(letter, sizeof(letter), "-%c, ", table->letter);
-        snprintf(left, sizeof(left), "%s%s%s%s%s", table->name[1] ? letter : "",
-                 option_dashes(table), table->name, *argument && *argument != '[' ? " " : "",
-                 argument);
+        snprintf(left, sizeof(left), "%s%s%s%s%s", letter, option_dashes(table),
+                 table->name, *argument && *argument != '[' ? " " : "", argument);
         print_row(out, left, table->help);
     }
 }
 
 static void print_columns(struct buffer *out, const struct row_kind *kind)
 {
-    buffer_text(out, "\nColumns (* unless --columns says otherwise):\n");
+    buffer_text(out, "\nColumns (* by default, * table and * csv only there; or --columns):\n");
     for (size_t i = 0; i < kind->count; i++) {
         char left[64];
-        static const char *const marks[] = {"", " *table", " *csv", " *"};
-        snprintf(left, sizeof(left), "%s%s", kind->columns[i].name,
+        static const char *const marks[] = {"", "* table", "* csv", "*"};
+        snprintf(left, sizeof(left), "%-14s%s", kind->columns[i].name,
                  marks[kind->columns[i].flags & COLUMN_DEFAULT]);
         print_row(out, left, kind->columns[i].help);
     }

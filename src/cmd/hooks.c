@@ -5,11 +5,14 @@
 #include "host/hook.h"
 #include "model/member.h"
 #include "model/record.h"
+#include "util/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define LIMIT_US (30 * GRID_SECOND)
 
@@ -130,15 +133,16 @@ static void release_call(struct call *call)
 /* Returns as hook_run, or 1: there is none that is meant to be run. */
 static int call_hook(struct cmd *cmd, struct call *call, struct grid_error *err)
 {
-    char dir[PATH_MAX], path[PATH_MAX];
+    char dir[PATH_MAX];
+    struct hook_file file;
     const char *name = names[call->index];
     const char *const variables[][2] = {
         {"GRID_BOOST_ID", call->id},         {"GRID_SOURCE_NODE", call->source},
         {"GRID_TARGET_NODE", call->target},  {"GRID_DATA_DIR", cmd->settings.data_dir},
         {"GRID_STORE", cmd->settings.store}, {NULL, NULL}};
-    struct hook hook = {path, name, call->input, variables,
+    struct hook hook = {&file, name, call->input, variables,
                         cmd->settings.hook_timeout_us ?: LIMIT_US};
-    int rc = hook_find(directory(cmd, dir), name, path, err);
+    int rc = hook_open(directory(cmd, dir), name, &file, err);
     if (rc == GRID_ENOTFOUND)
         output_warning(cmd, "hook '%s' is not run: %s", name, err->message);
     if (rc > 0 || rc == GRID_ENOTFOUND) {
@@ -148,7 +152,9 @@ static int call_hook(struct cmd *cmd, struct call *call, struct grid_error *err)
     if (rc < 0)
         return rc;
     output_verbose(cmd, "hook '%s': for '%s'", name, call->id);
-    return hook_run(&hook, &call->out, &call->errors, err);
+    rc = hook_run(&hook, &call->out, &call->errors, err);
+    close(file.fd);
+    return rc;
 }
 
 /* What it printed, without white space around it, on one line; "": nothing. */
@@ -203,9 +209,10 @@ static void take_answer(struct cmd *cmd, struct call *call)
         return;
     text_copy(group, sizeof(group), *call->group ? call->group : call->id);
     text_copy(id, sizeof(id), call->id); /* the store may note further events meanwhile */
-    int rc = whole ? grid_ledger_place(cmd->store, id, place, &err)
-                   : grid_error_set(&err, GRID_EUSAGE, "its answer is longer than %d bytes",
-                                    GRID_TEXT_SIZE - 1);
+    int rc = whole ? 0 : grid_error_set(&err, GRID_EUSAGE, "its answer is longer than %d bytes",
+                                        GRID_TEXT_SIZE - 1);
+    rc = rc ?: cmd->store ? rc : cmd_store(cmd, &err);
+    rc = rc ?: grid_ledger_place(cmd->store, id, place, &err);
     if (rc < 0) {
         output_warning(cmd, "hook 'granted' for boost '%s': %s", id, err.message);
         return;
@@ -237,9 +244,18 @@ static void run_next(struct cmd *cmd)
         take_answer(cmd, &call);
 }
 
+/* Reads until the last child beside, the only one that can write there, has ended. */
+static void await(int beside)
+{
+    char byte;
+    while (beside > 0 && read(beside, &byte, 1) < 0 && errno == EINTR)
+        ;
+}
+
 void hooks_run(struct cmd *cmd)
 {
     struct hooks *hooks = &cmd->hooks;
+    await(hooks->beside);
     if (!hooks->there)
         return;
     if (hooks->noted.error)
@@ -258,6 +274,58 @@ void hooks_answer(const struct cmd *cmd, struct grid_boost *boost)
         if (strcmp(at, boost->group_id[0] ? boost->group_id : boost->boost_id) == 0)
             text_copy(boost->ray_placement_group, sizeof(boost->ray_placement_group),
                       next_text(at));
+}
+
+/* --- beside --------------------------------------------------------------------------------- */
+
+int hooks_beside(struct cmd *cmd)
+{
+    struct pollfd polled = {cmd->hooks.beside, POLLIN, 0};
+    if (cmd->hooks.beside > 0 && poll(&polled, 1, 0) > 0) {
+        close(cmd->hooks.beside);
+        cmd->hooks.beside = 0;
+    }
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    return cmd->hooks.beside > 0 ? cmd->hooks.beside : -1;
+}
+
+/* In the child, which keeps nothing of its parent's open: a lock, the connection of a store. */
+static void run_in_child(struct cmd *cmd, int last, int before)
+{
+    int low = before > 0 && before < last ? before : last, high = before > last ? before : last;
+    syscall(SYS_close_range, 3, low - 1, 0);
+    syscall(SYS_close_range, low + 1, high - 1, 0);
+    syscall(SYS_close_range, high + 1, ~0U, 0);
+    cmd->store = NULL;
+    await(before);
+    cmd->hooks.beside = 0;
+    hooks_run(cmd);
+    _exit(0);
+}
+
+void hooks_run_beside(struct cmd *cmd)
+{
+    struct hooks *hooks = &cmd->hooks;
+    int ends[2];
+    int before = hooks_beside(cmd);
+    if (!hooks->there || hooks->noted.length == 0)
+        return;
+    bool piped = pipe2(ends, O_CLOEXEC) == 0;
+    pid_t pid = piped ? fork() : -1;
+    if (pid == 0)
+        run_in_child(cmd, ends[1], before);
+    if (piped)
+        close(ends[1]);
+    if (pid < 0) {
+        if (piped)
+            close(ends[0]);
+        hooks_run(cmd);
+        return;
+    }
+    file_close_pointer(&before);
+    hooks->beside = ends[0];
+    hooks->noted.length = hooks->run = 0;
 }
 
 /* --- pre-request ---------------------------------------------------------------------------- */
@@ -324,6 +392,8 @@ int hooks_veto(struct cmd *cmd, const struct grid_request *request, struct grid_
     call.input = buffer_string(&input);
     int rc = call.input ? call_hook(cmd, &call, &why)
                         : grid_error_set(&why, GRID_ENOMEM, "no memory");
+    if (rc == GRID_ENOMEM)
+        return grid_error_set(err, GRID_ENOMEM, "hook 'pre-request': %s", why.message);
     if (rc >= 0)
         return 0;
     const char *words = said(&call.errors, true);

@@ -19,13 +19,20 @@ static void open_descriptors(void)
                          (fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
+/* The caller's own choice is kept for a command that is run. */
+static void take_signal(struct cmd *cmd, int number, void (*action)(int))
+{
+    if (signal(number, action) == SIG_IGN)
+        cmd->ignored |= 1U << number;
+}
+
 int main(int argc, char **argv)
 {
     open_descriptors();
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write */
-    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files, in mid-write */
-    signal(SIGCHLD, SIG_DFL); /* ignored by the caller, it would hide how a child ended */
     /* 10 KB that need no clearing. */
     static struct cmd cmd = {.out = BUFFER_INIT, .details = BUFFER_INIT};
+    take_signal(&cmd, SIGPIPE, SIG_IGN); /* a closed pipe is an error of write */
+    take_signal(&cmd, SIGXFSZ, SIG_IGN); /* so is a limit on the size of files, in mid-write */
+    take_signal(&cmd, SIGCHLD, SIG_DFL); /* ignored, it would hide how a child ended */
     return cmd_main(&cmd, argc, argv);
 }

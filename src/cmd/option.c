@@ -128,6 +128,67 @@ static void unknown_noun(const char *word, struct grid_error *err)
     }
 }
 
+/* Where the command of a verb that runs one seems to begin without a "--": the first word that is
+ * no resource with an amount behind it. argument_count: nowhere. */
+static size_t command_at(const struct cmd *cmd)
+{
+    size_t i = 1;
+    while (i + 1 < cmd->argument_count && strchr("0123456789.+-", cmd->arguments[i + 1][0]))
+        i += 2;
+    return i < cmd->argument_count ? i : cmd->argument_count;
+}
+
+static bool runs_command(const struct cmd *cmd)
+{
+    return cmd->verb && strstr(cmd->verb->arguments, " -- ");
+}
+
+/* "grid boost run gpu-master gpu 1 -- python ..." */
+static int missing_dashes(const struct cmd *cmd, size_t at, struct grid_error *err)
+{
+    grid_auto_buffer struct buffer hint = BUFFER_INIT;
+    const char *command = cmd->arguments[at];
+    grid_error_set(err, GRID_EUSAGE, "'%s' is no resource and amount: '--' has to stand before "
+                   "the command", text_shown(command));
+    buffer_format(&hint, "grid %s %s", cmd->noun->name, cmd->verb->name);
+    for (size_t i = 0; i < at; i++)
+        buffer_format(&hint, " %s", text_shown(cmd->arguments[i]));
+    buffer_format(&hint, " -- %s ...", text_shown(command));
+    if (buffer_string(&hint))
+        grid_error_hint(err, "%s", hint.data);
+    return text_is_digit(*command) ? option_advise(cmd, err) : (int)err->code; /* "--wait 2h" */
+}
+
+/* What may have been meant for an option: a duration with its unit, or else the last word. */
+static const char *stray_time(const struct cmd *cmd)
+{
+    const char *found = NULL;
+    int64_t time_us;
+    for (size_t i = cmd->argument_count; i-- > 0;) {
+        const char *word = cmd->arguments[i];
+        bool bare = word[strspn(word, "0123456789")] == '\0';
+        if (text_is_digit(word[0]) && grid_duration_parse(word, false, &time_us, NULL) == 0
+            && (!bare || i + 1 == cmd->argument_count))
+            found = word;
+    }
+    return found;
+}
+
+int option_advise(const struct cmd *cmd, struct grid_error *err)
+{
+    const char *time = stray_time(cmd);
+    for (size_t i = 0; i < cmd->given_count; i++) {
+        const struct cmd_option *option = cmd->given[i].option;
+        const char *argument = option->argument ? option->argument : "";
+        if (argument[0] == '[' && !cmd->given[i].value[0] && time)
+            return grid_error_hint(err, "--%s takes its time in the same word: --%s=%s",
+                                   option->name, option->name, text_shown(time));
+        if (strcmp(argument, "TEXT") == 0)
+            return grid_error_hint(err, "put a text of several words in quotes");
+    }
+    return (int)err->code;
+}
+
 /* --- words --------------------------------------------------------------------------------- */
 
 static void take_noun(struct cmd *cmd, const char *word, struct grid_error *err)
@@ -148,8 +209,8 @@ static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
     for (size_t i = 0; (verb = cmd_verb_at(cmd->noun, i)) && !cmd->verb; i++)
         if (strcmp(verb->name, word) == 0)
             cmd->verb = verb;
-    cmd->lost = !cmd->verb;
-    if (cmd->lost) {
+    if (!cmd->verb) {
+        cmd->lost = true;
         snprintf(what, sizeof(what), "%s verb", cmd->noun->name);
         text_unknown(what, word, verb_name, (void *)cmd->noun, err);
         return;
@@ -214,6 +275,7 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
 {
     /* '-': words in order, whatever POSIXLY_CORRECT says; ':': we print the messages. */
     struct tables tables = {.shorts = "-:"};
+    size_t right = SIZE_MAX; /* words before the first mistake */
     add_table(cmd, &tables, cmd_globals);
     cmd->arguments = argv;
     optind = 0;
@@ -236,11 +298,15 @@ int option_parse(struct cmd *cmd, int argc, char **argv, struct grid_error *err)
             unknown_option(cmd, argv[at], first);
         else
             take_option(cmd, found, argv[at], first);
+        if (first && err->code)
+            right = cmd->argument_count;
     }
     cmd->ended = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
     cmd->ended_at = cmd->argument_count;
     for (int i = optind; i < argc; i++)
         take_word(cmd, &tables, argv[i], err->code ? NULL : err);
+    if (err->code && !cmd->ended && runs_command(cmd) && command_at(cmd) < right)
+        return missing_dashes(cmd, command_at(cmd), err); /* it was the command's own option */
     return err->code;
 }
 
@@ -259,10 +325,15 @@ int option_count(const struct cmd *cmd, struct grid_error *err)
                                   (int)(repeats ? length - 3 : length), at);
         at += length;
     }
-    if (given > count && !repeats)
-        return grid_error_set(err, GRID_EUSAGE, "unexpected argument '%s'",
-                              text_shown(cmd->arguments[count]));
+    if (given > count && !repeats) {
+        grid_error_set(err, GRID_EUSAGE, "unexpected argument '%s'",
+                       text_shown(cmd->arguments[count]));
+        return option_advise(cmd, err);
+    }
+    if (command && !cmd->ended && command_at(cmd) < given)
+        return missing_dashes(cmd, command_at(cmd), err);
     if (command && given == cmd->argument_count)
-        return grid_error_set(err, GRID_EUSAGE, "%s is missing", command + 1);
+        return grid_error_advise(err, GRID_EUSAGE, "'--' has to stand before the command",
+                                 "%s is missing", command + 1);
     return 0;
 }

@@ -59,14 +59,33 @@ static void print_amount(struct cell *cell, const void *field)
                         boost->resource_type, boost->amount_u, text));
 }
 
+static bool lives(const struct cell *cell, const struct grid_boost *boost)
+{
+    return grid_boost_state(boost, cell->now_us) <= GRID_SCHEDULED;
+}
+
+/* For people, the time at which it is over for good: that to which its lease may be renewed. */
+static int64_t end_of(const struct cell *cell, const struct grid_boost *boost)
+{
+    return cell->people && lives(cell, boost) ? grid_boost_until(boost) : boost->expires_us;
+}
+
+static bool starts_later(const struct cell *cell, const struct grid_boost *boost)
+{
+    return grid_boost_state(boost, cell->now_us) == GRID_SCHEDULED;
+}
+
+/* What is yet to start has all of its time left. */
 static void print_remaining(struct cell *cell, const void *field)
 {
     const struct grid_boost *boost = field;
     char text[GRID_TIME_SIZE];
-    int64_t left_us = boost->expires_us;
+    bool later = starts_later(cell, boost);
+    int64_t left_us = end_of(cell, boost);
+    int64_t from_us = later && cell->people ? boost->starts_us : cell->now_us;
     if (left_us != GRID_NEVER)
-        left_us = left_us > cell->now_us ? left_us - cell->now_us : 0;
-    cell->alert = left_us < SOON_US;
+        left_us = left_us > from_us ? left_us - from_us : 0;
+    cell->alert = left_us < SOON_US && !later;
     if (cell->people)
         buffer_text(cell->out, grid_duration_show(left_us, text));
     else if (left_us != GRID_NEVER)
@@ -80,21 +99,25 @@ void rows_put_time(struct json *json, const char *key, int64_t time_us)
     json_string_or_null(json, time_us == GRID_NEVER ? NULL : grid_time_format(time_us, text));
 }
 
-static bool lives(const struct cell *cell, const struct grid_boost *boost)
-{
-    return grid_boost_state(boost, cell->now_us) <= GRID_SCHEDULED;
-}
-
-/* "2026-01-23 21:00:23 CET (41m12s left)": a line has room for it. */
+/* "2027-01-23 21:00:23 CET (41m12s left)": a line has room for it. */
 static void print_expires(struct cell *cell, const void *field)
 {
     const struct grid_boost *boost = field;
-    rows_time(cell, &boost->expires_us);
-    if (!cell->line || !lives(cell, boost) || boost->expires_us == GRID_NEVER)
+    int64_t end_us = end_of(cell, boost);
+    rows_time(cell, &end_us);
+    if (!cell->line || !lives(cell, boost) || end_us == GRID_NEVER)
         return;
     buffer_text(cell->out, " (");
     print_remaining(cell, boost);
-    buffer_text(cell->out, " left)");
+    buffer_text(cell->out, starts_later(cell, boost) ? " from its start)" : " left)");
+}
+
+/* Of a boost that is held by renewing it. */
+static void print_lease(struct cell *cell, const void *field)
+{
+    const struct grid_boost *boost = field;
+    if (boost->renews_until_us > boost->expires_us && lives(cell, boost))
+        rows_time(cell, &boost->expires_us);
 }
 
 static void print_ended(struct cell *cell, const void *field)
@@ -159,12 +182,13 @@ static const struct column boost_columns[] = {
     {"STARTS", "Starts", "when it begins",
      COLUMN_TABLE | COLUMN_FILLED | COLUMN_BRIEF, 1, 0, print_starts},
     {"EXPIRES", "Expires", "when it ends", LISTED, 4, 0, print_expires},
+    {"LEASE", "Lease", "when it ends unless its holder renews it", COLUMN_BRIEF, 1, 0, print_lease},
     {"REMAINING", NULL, "how long it still lasts", COLUMN_DEFAULT | COLUMN_RIGHT, 0, 0,
      print_remaining},
     {"ENDED", "Ended", "how and when it ended", COLUMN_BRIEF, 1, 0, print_ended},
     {"STATE", "State", "active, scheduled, or how it ended", 0, 1, 0, print_state},
     {"ALLOCATED", "Granted", "when it was granted", 0, 1, AT(allocated_us), rows_time},
-    {"RENEWABLE", "Renewable", "to when its holder may renew it", 0, 1, AT(renews_until_us),
+    {"RENEWABLE", NULL, "to when its holder may renew it", 0, 1, AT(renews_until_us),
      print_set_time},
     {"PREEMPTED_BY", "Pre-empted by", "the boost that ends it early", COLUMN_BRIEF, 1,
      AT(preempted_by), rows_text},
@@ -172,7 +196,8 @@ static const struct column boost_columns[] = {
     {"REASON", "Reason", "what it is for", 0, 1, AT(reason), rows_text},
     {"GROUP", "Group", "the group that it belongs to", 0, 1, AT(group_id), rows_text},
     {"REQUEST_ID", "Request ID", "the request's own key", 0, 1, AT(request_id), rows_text},
-    {"PLACEMENT", "Placement", "its placement group", 0, 1, AT(ray_placement_group), rows_text},
+    {"PLACEMENT", "Placement", "its placement group", COLUMN_BRIEF, 1, AT(ray_placement_group),
+     rows_text},
     {"TOKEN", "Token", "fencing token", COLUMN_RIGHT, 1, AT(token), rows_number},
 };
 

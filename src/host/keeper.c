@@ -152,13 +152,14 @@ static int64_t ask(struct keeper *keeper)
     struct supervise_lease lease;
     int64_t begun_us = clock_boot_us();
     bool renew = begun_us >= renewal(keeper);
+    int64_t until_us = keeper->state.lease.stop_us;
     int rc = 0;
     if (!renew) {
-        rc = supervise->look(supervise->context, &lease, &err);
+        rc = supervise->look(supervise->context, until_us, &lease, &err);
         renew = rc == 0 && begun_us >= lease.renew_us && begun_us >= keeper->retry_us;
     }
     if (renew)
-        rc = supervise->renew(supervise->context, &lease, &err);
+        rc = supervise->renew(supervise->context, until_us, &lease, &err);
     if (rc == 0)
         keeper->state.lease = lease;
     answered(keeper, renew, rc, &err);
@@ -195,6 +196,8 @@ static enum order keep(struct keeper *keeper)
             return order;
         if (has_ended(keeper)) /* the front will say so, unless it is stopped */
             return listen_until(keeper, INT64_MAX);
+        keeper->state.alive_us = now_us;
+        keeper_write(keeper->state_fd, &keeper->state);
         bool asks = look || now_us >= renewal(keeper);
         pause_us = asks ? ask(keeper) : 0;
         look = !asks && watch(keeper);

@@ -11,6 +11,7 @@
 struct keeper_state {
     struct supervise_lease lease;
     int64_t kill_us; /* the command was told to end, and is killed then; 0: it was not */
+    int64_t alive_us; /* the keeper was neither stopped nor waiting for the store then */
 };
 void keeper_read(int state_fd, struct keeper_state *ret);
 void keeper_write(int state_fd, const struct keeper_state *state);

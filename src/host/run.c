@@ -64,7 +64,9 @@ static int spawn(const struct run *run, int input, const struct stream *streams,
     failed = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
              ?: posix_spawn_file_actions_adddup2(&actions, streams[0].theirs, STDOUT_FILENO)
              ?: posix_spawn_file_actions_adddup2(&actions, streams[1].theirs, STDERR_FILENO)
-             ?: posix_spawnp(ret_pid, run->argv[0], &actions, &attributes,
+             ?: (run->kept_fd ? posix_spawn_file_actions_adddup2(&actions, run->kept_fd,
+                                                                 run->kept_fd) : 0)
+             ?: posix_spawnp(ret_pid, run->path ?: run->argv[0], &actions, &attributes,
                              (char *const *)run->argv,
                              run->environment ? (char *const *)run->environment : environ);
     posix_spawnattr_destroy(&attributes);

@@ -10,6 +10,8 @@ struct run {
     const char *input;              /* for its stdin; NULL: nothing */
     int64_t limit_us;               /* then it is killed, with what it started */
     size_t most;                    /* bytes to keep of each output; the rest is read and dropped */
+    const char *path;               /* what is executed instead of argv[0]; or NULL */
+    int kept_fd;                    /* a descriptor that it gets, too; 0: none */
 };
 
 struct run_end {

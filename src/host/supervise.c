@@ -27,27 +27,18 @@ struct front {
     int64_t kept_us;            /* when the last keeper was started */
 };
 
-int supervise_signals(struct supervise_signals *ret, struct grid_error *err)
+int supervise_signals(struct signals *ret, struct grid_error *err)
 {
-    static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < countof(handed_on); i++)
-        if (sigaction(handed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, handed_on[i]);
-    sigprocmask(SIG_BLOCK, &set, &ret->before);
-    ret->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return ret->fd < 0 ? grid_error_errno(err, GRID_EIO, errno, "cannot wait for signals") : 0;
+    static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
+    return signals_open(handed_on, ret, err);
 }
 
-int supervise_wait(const struct supervise_signals *signals, int64_t until_us)
+int supervise_wait(const struct signals *signals, int fd, int64_t until_us)
 {
-    struct signalfd_siginfo info;
-    struct pollfd polled = {signals->fd, POLLIN, 0};
-    while (keeper_poll(&polled, 1, until_us) <= 0 && clock_boot_us() < until_us)
+    struct pollfd polled[] = {{signals->fd, POLLIN, 0}, {fd, POLLIN, 0}};
+    while (keeper_poll(polled, countof(polled), until_us) <= 0 && clock_boot_us() < until_us)
         ;
-    return read(signals->fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+    return signals_take(signals);
 }
 
 /* --- the command --------------------------------------------------------------------------- */
@@ -59,6 +50,7 @@ int supervise_wait(const struct supervise_signals *signals, int64_t until_us)
  */
 static void become_command(struct front *front, int gate, int report)
 {
+    static const int changed[] = {SIGPIPE, SIGXFSZ, SIGCHLD}; /* by main */
     const struct supervise *supervise = front->supervise;
     struct pollfd polled = {gate, POLLIN, 0};
     char byte;
@@ -66,8 +58,8 @@ static void become_command(struct front *front, int gate, int report)
     file_close_pointer(&front->go);
     if (read(gate, &byte, 1) != 1 || poll(&polled, 1, 0) != 0)
         _exit(1);
-    signal(SIGPIPE, SIG_DFL); /* main ignores these two */
-    signal(SIGXFSZ, SIG_DFL);
+    for (size_t i = 0; i < countof(changed); i++)
+        signal(changed[i], supervise->ignored & 1U << changed[i] ? SIG_IGN : SIG_DFL);
     for (size_t i = 0; supervise->environment[i]; i++)
         putenv((char *)supervise->environment[i]);
     sigprocmask(SIG_SETMASK, &supervise->signals->before, NULL);
@@ -174,6 +166,22 @@ static int start_keeper(struct front *front, struct grid_error *err)
     return 0;
 }
 
+static bool await(int pidfd, int64_t for_us)
+{
+    struct pollfd polled = {pidfd, POLLIN, 0};
+    int64_t until_us = clock_boot_us() + for_us;
+    while (keeper_poll(&polled, 1, until_us) <= 0)
+        if (clock_boot_us() >= until_us)
+            return false;
+    return true;
+}
+
+static void kill_keeper(struct front *front)
+{
+    kill(front->keeper, SIGKILL);
+    await(front->keeper_fd, KEEPER_SLACK_US);
+}
+
 /* Forgets the keeper, which has ended, or hangs and was killed. */
 static void drop_keeper(struct front *front)
 {
@@ -185,41 +193,46 @@ static void drop_keeper(struct front *front)
     front->keeper_fd = front->channel = -1;
 }
 
-static bool await(int pidfd, int64_t for_us)
-{
-    struct pollfd polled = {pidfd, POLLIN, 0};
-    int64_t until_us = clock_boot_us() + for_us;
-    while (keeper_poll(&polled, 1, until_us) <= 0)
-        if (clock_boot_us() >= until_us)
-            return false;
-    return true;
-}
-
 static void dismiss_keeper(struct front *front)
 {
     if (front->keeper > 0) {
         (void)file_write_all(front->channel, "", 1);
-        if (!await(front->keeper_fd, LEAVE_US)) {
-            kill(front->keeper, SIGKILL);
-            await(front->keeper_fd, KEEPER_SLACK_US);
-        }
+        if (!await(front->keeper_fd, LEAVE_US))
+            kill_keeper(front);
     }
     drop_keeper(front);
 }
 
-/* Sees to it that there is a keeper, and that it does not hang when the command has to end.
- * Returns when to look again. */
+/* When a keeper that has said nothing hangs: there must be time left in which another can renew, or
+ * end the command. */
+static int64_t late(const struct front *front, const struct keeper_state *state)
+{
+    const struct supervise_lease *lease = &state->lease;
+    int64_t seen_us = state->alive_us > front->kept_us ? state->alive_us : front->kept_us;
+    int64_t stop_us = lease->stop_us > front->kept_us ? lease->stop_us : front->kept_us;
+    int64_t rest_us = lease->stop_us - lease->renew_us;
+    if (state->kill_us > 0 || stop_us == INT64_MAX)
+        return INT64_MAX;
+    if (rest_us <= 0)
+        return stop_us + KEEPER_SLACK_US;
+    int64_t slack_us = rest_us / 4 < KEEPER_SLACK_US ? rest_us / 4 : KEEPER_SLACK_US;
+    int64_t late_us = lease->renew_us > seen_us ? lease->renew_us : seen_us;
+    late_us += rest_us / 2 + slack_us;
+    return late_us < stop_us + KEEPER_SLACK_US ? late_us : stop_us + KEEPER_SLACK_US;
+}
+
+/* Sees to it that there is a keeper, and that it does not hang. Returns when to look again. */
 static int64_t mind_keeper(struct front *front)
 {
     const struct supervise *supervise = front->supervise;
     struct keeper_state state;
     int64_t now_us = clock_boot_us();
     keeper_read(front->state_fd, &state);
-    int64_t late_us = state.lease.stop_us > front->kept_us ? state.lease.stop_us : front->kept_us;
-    late_us = late_us == INT64_MAX || state.kill_us > 0 ? INT64_MAX : late_us + KEEPER_SLACK_US;
+    int64_t late_us = late(front, &state);
     if (front->keeper > 0 && now_us >= late_us) {
-        supervise->warn(supervise->context, "the store does not answer");
-        kill(front->keeper, SIGKILL);
+        supervise->warn(supervise->context, "what renews the lease, or the store, does not answer: "
+                        "it is started again");
+        kill_keeper(front);
         drop_keeper(front);
     } else if (front->keeper > 0) {
         return late_us;

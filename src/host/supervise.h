@@ -2,9 +2,8 @@
 #ifndef HOST_SUPERVISE_H
 #define HOST_SUPERVISE_H
 
-#include "grid/error.h"
+#include "host/signals.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,13 +28,16 @@
  *     both         the kernel (TERM); the lease lapses, as it is not renewed
  *
  * Only the keeper touches the store while the command runs, since a store can hang. A keeper that
- * hangs is killed by the front when it is time to end the command, and the next one, which finds
- * that it is too late to ask the store, does that.
+ * hangs, or was stopped, is killed by the front when it has let half of the time for renewing pass,
+ * and the next one goes on; or, when it is too late to ask the store, ends the command.
  *
  * What is told to end is the command and everything that it started, which is known by its
  * environment: environment[0] below has to be unique. A shell script that dies of TERM does not
  * leave its children behind with what was lent. A command that ends by itself may do that.
  */
+
+/* The variable for environment[0]: no hook gets it (hook.h), so none is ended as the command. */
+#define SUPERVISE_MARK "GRID_RUN"
 
 /* When something has to be done, on clock_boot_us; INT64_MAX: never. */
 struct supervise_lease {
@@ -44,18 +46,12 @@ struct supervise_lease {
     int64_t ends_us;  /* nobody may use what was lent any longer: KILL */
 };
 
-/* Signals that are sent to the front are read from `fd` (a signalfd) from now on. */
-struct supervise_signals {
-    int fd;
-    sigset_t before; /* the mask that the command gets */
-};
+/* signals_open for those that the front hands on: INT, QUIT, TERM, HUP, USR1 and USR2. */
+int supervise_signals(struct signals *ret, struct grid_error *err);
 
-/* Blocks INT, QUIT, TERM, HUP, USR1 and USR2, but for those that are ignored, and fills *ret. They
- * stay blocked. EIO. */
-int supervise_signals(struct supervise_signals *ret, struct grid_error *err);
-
-/* Waits until a time on clock_boot_us (0: not at all), or for a signal: takes it. 0: none came. */
-int supervise_wait(const struct supervise_signals *signals, int64_t until_us);
+/* Waits until a time on clock_boot_us (0: not at all), until `fd` (-1: none) has something to read,
+ * or for a signal: takes it. 0: none came. */
+int supervise_wait(const struct signals *signals, int fd, int64_t until_us);
 
 /*
  * What to run. The callbacks are called in the keeper only, which is a copy of the caller: they
@@ -64,15 +60,19 @@ int supervise_wait(const struct supervise_signals *signals, int64_t until_us);
 struct supervise {
     char *const *argv;              /* looked up in PATH, run without a shell; NULL behind */
     const char *const *environment; /* "NAME=value" on top of ours, NULL behind; at least one */
-    const struct supervise_signals *signals;
+    const struct signals *signals;  /* the command gets the mask as it was before */
+    unsigned ignored;               /* of PIPE, XFSZ and CHLD: 1U << n for those that it ignores */
     int64_t kill_after_us;
     struct supervise_lease lease;   /* as it is at the start */
 
-    /* Renews the lease; only looks how it stands. *ret is how it is then, its times counted from
-     * before the call. ENOTFOUND: it is lost, the command is told to end. Any other error is no
-     * answer: renewing is tried again every second until stop_us. */
-    int (*renew)(void *context, struct supervise_lease *ret, struct grid_error *err);
-    int (*look)(void *context, struct supervise_lease *ret, struct grid_error *err);
+    /* Renews the lease; only looks how it stands; by until_us an answer is of no use any more. *ret
+     * is how it is then, its times counted from before the call. ENOTFOUND: it is lost, the command
+     * is told to end. Any other error is no answer: renewing is tried again every second until
+     * stop_us. */
+    int (*renew)(void *context, int64_t until_us, struct supervise_lease *ret,
+                 struct grid_error *err);
+    int (*look)(void *context, int64_t until_us, struct supervise_lease *ret,
+                struct grid_error *err);
 
     /* Waits until there may be something to look at, wait_us are over, or stop_fd is readable. */
     int (*watch)(void *context, int64_t wait_us, int stop_fd, struct grid_error *err);

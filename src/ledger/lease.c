@@ -63,7 +63,7 @@ static int renew(struct grid_tx *tx, void *context, struct grid_error *err)
             now.expires_us = renewed_until(&now, grid_tx_now(tx), renewing->lease_us);
         if (i == 0)
             renewing->boost = now;
-        if (memcmp(&now, &group.at[i], sizeof(now)) != 0)
+        if (now.expires_us != group.at[i].expires_us || renewing->placement_group)
             rc = grid_tx_put_boost(tx, &group.at[i], &now, GRID_EVENT_QUIET, grid_tx_now(tx),
                                    NULL, err);
     }

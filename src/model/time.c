@@ -210,7 +210,7 @@ int grid_time_parse(const char *text, int64_t now_us, int64_t *ret_us, struct gr
     if (!read_local(text, &time_us)
         && (grid_time_read(text, strlen(text), &time_us, &naive, NULL) != 0 || naive))
         return grid_error_advise(err, GRID_EUSAGE,
-                                 "try 2026-01-31T20:00:00Z, '2026-01-31 20:00' (local time), +2h "
+                                 "try 2027-01-31T20:00:00Z, '2027-01-31 20:00' (local time), +2h "
                                  "or now", "time '%s' is not understood", text_shown(text));
     *ret_us = time_us;
     return 0;

@@ -286,7 +286,7 @@ const char *text_nearest(const char *word, text_next_fn next, void *context)
         unsigned slips = distance(meant, known), far = 2 * slips;
         if (slips > 0 && length >= 3 && strncmp(meant, known, length) == 0)
             far = 1;
-        else if (3 * slips > length)
+        else if (3 * slips > length && (length != 2 || slips > 1 || meant[0] != known[0]))
             continue;
         if (far < least) {
             least = far;

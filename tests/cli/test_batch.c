@@ -50,7 +50,11 @@ static const struct {
     {"status", 2, "line 1: 'status' cannot be part of a batch"},
     {"run b cpu 1 -- true", 2, "'run' cannot be part of a batch"},
     {"batch", 2, "'batch' cannot be part of a batch"},
-    {"grid boost request b cpu 1", 2, "line 1: unknown boost verb 'grid'"},
+    {"grid boost request b cpu 1", 2, "line 1: unknown boost verb 'grid'\nleave out 'grid boost'"},
+    {"boost request b cpu 1", 2, "line 1: unknown boost verb 'boost'\nleave out 'grid boost'"},
+    {"lend b cpu 1", 2, "unknown boost verb 'lend'\nit takes request, release and extend"},
+    {"lend request", 2, "unknown boost verb 'lend'\nit takes request, release and extend"},
+    {"request b cpu 1 --reason two words", 2, "several words in quotes"},
     {"-q", 2, "VERB is missing"},
     {"--help", 2, "VERB is missing"},
     {"request b cpu 1 --help", 2, "'--help' cannot be part of a batch"},
@@ -101,6 +105,10 @@ Test(batch, goes_on_and_keeps_the_order)
     status = cli_json(cli("boost status -o json").out);
     cr_expect_eq(cli_number(status, "boosted_resources.CPU"), 4);
     cr_expect_str_eq(cli_text(status, "boosts.0.reason"), "the 'last' one");
+    status = cli_json(batch("-o json", "request borrower cpu 2\n").out);
+    cr_expect_str_eq(cli_text(status, "results.0.error.code"), "no_capacity");
+    cr_expect_str_eq(cli_text(status, "results.0.error.details.reasons.0.node"), "lender");
+    cr_expect(cli_count(status, "results.0.error.details.blocking") > 0);
     /* What is released in one line is free in the next. */
     result = batch("-", cli_format("extend %.8s --by 30m\nrelease %s\n"
                                    "request borrower cpu 3 -q\n", id, id));
@@ -136,6 +144,8 @@ Test(batch, prints_one_document)
     for (char *line = strtok((char *)result.err, "\n"); line; line = strtok(NULL, "\n"))
         if (strstr(line, "\"error\""))
             cr_expect_eq(cli_number(cli_json(line), "error.line"), 2);
+    document = cli_json(batch("-o json", "requst b cpu 1\n").out);
+    cr_expect_str_eq(cli_text(document, "results.0.error.hint"), "did you mean 'request'?");
     result = batch("-o json", "# nothing\n");
     cli_expect(result, 0);
     cr_expect_eq(cli_count(cli_json(result.out), "results"), 0);
@@ -197,7 +207,10 @@ Test(batch, says_what_it_cannot_read)
     struct cli_result result;
 
     cli_expect(cli("boost batch /no/such/file"), 9);
-    cli_expect(cli("boost batch %s", cli_home()), 9);
+    result = cli("boost batch %s", cli_home());
+    cli_expect(result, 9);
+    cr_expect_str_eq(result.err, cli_format("grid: cannot read '%s': is a directory\n",
+                                            cli_home()));
     cli_expect(cli("boost batch %s --atomic", cli_home()), 9);
     cli_expect(cli("boost batch a b"), 2);
     result = cli_shell("{ echo 'request a cpu 1 -q'; printf 'request a\\0 cpu 1\\n'\n"

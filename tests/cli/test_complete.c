@@ -201,3 +201,11 @@ Test(complete, is_silent_whatever_happens)
     expect_nothing("no store");
     cr_expect_str_empty(cli("__complete").err);
 }
+
+/* What is run is a command, with files: nothing of ours. */
+Test(complete, offers_files_to_a_command)
+{
+    cr_expect_str_eq(cli("__complete boost run m cpu 1 -- ma").out, ":file\n");
+    cr_expect_str_eq(cli("__complete boost run m cpu 1 -- make --o").out, ":file\n");
+    cli_has(cli("__complete boost request m -- c").out, "cpu");
+}

@@ -72,6 +72,36 @@ Test(output, csv_quotes_and_columns_are_chosen)
     cli_lacks(cli("boost status --no-headings").out, "REMAINING");
 }
 
+/* People read when it is free again at the latest, programs what the ledger has. */
+Test(output, a_lease_ends_when_it_cannot_be_renewed)
+{
+    struct cli_result result = cli_shell(
+        "$GRID boost run gpu-master gpu 1 --duration 2h -- sh -ec '\n"
+        "$GRID boost status --no-headings --columns remaining\n"
+        "$GRID boost status --no-headings -o csv --columns remaining\n"
+        "$GRID boost show $GRID_BOOST_ID; $GRID boost check $GRID_BOOST_ID'");
+    char *rest = NULL;
+
+    cli_expect(result, 0);
+    rest = (char *)result.out + strspn(result.out, " ");
+    cr_expect(!strncmp(rest, "1h59m", 5) || !strncmp(rest, "2h\n", 3), "%s", rest);
+    cr_expect_leq(strtol(strchr(result.out, '\n') + 1, &rest, 10), 60);
+    cr_expect_eq(*rest, '\n');
+    cli_has(result.out, "\nLease: ");
+    cr_expect(strstr(rest, "(1h59m") || strstr(rest, "(2h left)"), "%s", rest);
+    cr_expect(strstr(rest, ", 1h59m") || strstr(rest, ", 2h left"), "%s", rest);
+    cli_lacks(cli("boost request gpu-master gpu 1").out, "Lease:");
+}
+
+Test(output, a_request_prints_its_placement_group)
+{
+    cli_lacks(cli("boost request gpu-master gpu 1").out, "Placement:");
+    cli_expect(cli_shell("mkdir -m 755 $DATA/hooks\n"
+                         "echo '#!/bin/sh\necho \"{\\\"ray_placement_group\\\": \\\"pg1\\\"}\"' "
+                         ">$DATA/hooks/granted; chmod 755 $DATA/hooks/granted"), 0);
+    cli_has(cli("boost request gpu-master gpu 1").out, "Placement:     pg1\n");
+}
+
 /* What lists many names goes on in the next line; nothing is left out of it. */
 Test(output, a_long_hint_is_wrapped)
 {
@@ -86,9 +116,9 @@ Test(output, a_long_hint_is_wrapped)
             text += strcspn(text, "\n");
         }
     }
-    cli_has(cli("%s", words[0]).err, "EXPIRES,\nREMAINING");
+    cli_has(cli("%s", words[0]).err, "LEASE,\nREMAINING");
     cli_has(cli("%s", words[0]).err, "TOKEN\n");
-    cli_has(cli("%s -o json", words[0]).err, "EXPIRES, REMAINING");
+    cli_has(cli("%s -o json", words[0]).err, "EXPIRES, LEASE, REMAINING");
 }
 
 Test(output, color_only_where_it_is_wanted)

@@ -37,6 +37,12 @@ static const struct {
     {"boost explain gpu-master", 2, "RESOURCE is missing"},
     {"boost explain gpu1", 2, "RESOURCE is missing"},
     {"boost explain deadbeef", 3, "deadbeef"},
+    {"boost request gpu-master mem 1 --dry-run", 5, "did you mean 'memory'"},
+    {"boost request gpu-master ram 1 --dry-run", 5, "did you mean 'memory'"},
+    {"boost request gpu-master gpus 1 --dry-run", 5, "did you mean 'gpu'"},
+    {"boost request gpu-master cp 1 --dry-run", 5, "did you mean 'cpu'"},
+    {"boost request gpu-master memroy 1 --dry-run", 5, "did you mean 'memory'"},
+    {"boost free gp 1", 5, "did you mean 'gpu'"},
     {"boost free cpu 1 --after yesterday", 2, "yesterday"},
     {"boost free cpu 1 -n 0", 2, "-n"},
     {"boost free cpu 1 -n x", 2, "-n"},
@@ -119,7 +125,12 @@ Test(request, reserves_for_later)
 
     cli_expect(result, 0);
     cli_has(result.out, "Starts:        2030-01-01 14:00:00 UTC");
-    cli_has(result.out, "Expires:       2030-01-01 15:00:00 UTC");
+    cli_has(result.out, "Expires:       2030-01-01 15:00:00 UTC (1h from its start)");
+    result = cli("boost status --all --no-headings --columns starts,remaining");
+    cli_has(result.out, "2030-01-01 14:00:00 UTC ");
+    cli_has(result.out, " 1h\n");
+    result = cli("boost status --all --no-headings -o csv --columns remaining");
+    cr_expect_str_eq(result.out, "10800\n");
     cr_expect_eq(cli_number(cli_json(cli("boost status --json").out), "total_active_boosts"), 0);
     cli_has(cli("boost status --all -o jsonl").out, "\"scheduled\"");
     slots = cli_json(cli("boost free gpu 1 --for 1h --json").out);

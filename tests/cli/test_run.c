@@ -1,5 +1,5 @@
 /* grid boost run: the command's status and surroundings, and a boost that lives as long as it. */
-#include "support/cli.h"
+#include "support/held.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -21,70 +21,8 @@ TestSuite(run, .init = cli_begin, .fini = cli_end, .timeout = 60);
     }                                                                                            \
     static void name(void)
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-/* A file in the home: waits until it is there with a whole line; "" if it does not come. */
-static const char *came(const char *name)
-{
-    for (int i = 0; i < 500; i++) {
-        const char *text = cli_read(cli_format("%s/%s", cli_home(), name), NULL);
-        if (text && strchr(text, '\n'))
-            return text;
-        poll(NULL, 0, 20);
-    }
-    return "";
-}
-
-/* A running `grid boost run OPTIONS ... -- sh SCRIPT`. */
-struct held {
-    struct cli_child front;
-    const char *id;
-    int command;
-};
-
-/* `script` follows a line that lets us know of it. */
-static struct held hold(const char *options, const char *script)
-{
-    struct held held;
-    char id[64] = "";
-    const char *path = cli_format("%s/script", cli_home());
-    const char *text = cli_format("echo $GRID_BOOST_ID $$ >$HOME/new; mv $HOME/new $HOME/began\n"
-                                  "%s\n", script);
-    cli_write(path, text, strlen(text));
-    unlink(cli_format("%s/began", cli_home()));
-    held.front = cli_start("boost run -q %s m cpu 1 -- sh %s", options, path);
-    cr_expect_eq(sscanf(came("began"), "%63s %d", id, &held.command), 2, "%s did not begin",
-                 options);
-    held.id = cli_format("%s", id);
-    return held;
-}
-
 /* Deaf to what should end it. */
 #define DEAF "trap '' TERM INT; while :; do sleep .1; done"
-
-static bool is_alive(int pid)
-{
-    char state = 'X';
-    const char *text = cli_read(cli_format("/proc/%d/stat", pid), NULL);
-    FILE *file = text ? fopen(cli_format("/proc/%d/stat", pid), "re") : NULL;
-    if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-        state = 'X';
-    if (file)
-        fclose(file);
-    return state != 'X' && state != 'Z';
-}
-
-static bool ends(int pid, double seconds)
-{
-    for (double until = now() + seconds; is_alive(pid) && now() < until;)
-        poll(NULL, 0, 10);
-    return !is_alive(pid);
-}
 
 /* The keeper of this front; 0: none within two seconds. */
 static int keeper_of(int front)
@@ -220,8 +158,9 @@ RUN_TEST(hands_on_signals)
 {
     static const int sent[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
-        struct held held = hold("", "trap 'exit 21' TERM; trap 'exit 22' INT; trap 'exit 23' HUP\n"
-                                "trap 'exit 24' USR1; while :; do sleep .05; done");
+        struct held held = held_begin("", "trap 'exit 21' TERM; trap 'exit 22' INT\n"
+                                      "trap 'exit 23' HUP; trap 'exit 24' USR1\n"
+                                      "while :; do sleep .05; done");
         poll(NULL, 0, 100); /* until the traps are set */
         kill(held.front.pid, sent[i]);
         cli_expect(cli_wait(held.front), 21 + (int)i);
@@ -232,7 +171,7 @@ RUN_TEST(hands_on_signals)
 /* Renewed beyond its lease, by a second keeper once the first was killed. */
 RUN_TEST(keeps_what_it_holds)
 {
-    struct held held = hold("--ttl 3s", "sleep 7");
+    struct held held = held_begin("--ttl 3s", "sleep 7");
     kill(keeper_of(held.front.pid), SIGKILL);
     poll(NULL, 0, 4500);
     expect_active(1, "after one and a half leases");
@@ -255,18 +194,18 @@ RUN_TEST(outlives_its_front)
         {"sh -c 'echo $$ >$HOME/inner; sleep 60; :'; :", 1.0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct held held = hold("--ttl 20s --kill-after 1s", rows[i].script);
+        struct held held = held_begin("--ttl 20s --kill-after 1s", rows[i].script);
         keeper_of(held.front.pid);
         kill(held.front.pid, SIGKILL);
-        double begun = now();
+        double begun = held_now();
         cli_wait(held.front);
-        cr_expect(ends(held.command, rows[i].seconds), "%s lives on", rows[i].script);
-        while (cli_boosts() > 0 && now() < begun + 5)
+        cr_expect(held_ends(held.command, rows[i].seconds), "%s lives on", rows[i].script);
+        while (cli_boosts() > 0 && held_now() < begun + 5)
             poll(NULL, 0, 20);
         cr_expect_eq(cli_boosts(), 0, "%s: not released", rows[i].script);
         cli_has(cli("boost history -n 1").out, "released");
     }
-    cr_expect(ends(atoi(came("inner")), 1.0), "a child of the command lives on");
+    cr_expect(held_ends(atoi(held_came("inner")), 1.0), "a child of the command lives on");
 }
 
 RUN_TEST(ends_with_a_lease_that_is_taken_away)
@@ -282,31 +221,31 @@ RUN_TEST(ends_with_a_lease_that_is_taken_away)
         {DEAF, 137, 1.0, 3.0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct held held = hold("--ttl 20s --kill-after 1s", rows[i].script);
+        struct held held = held_begin("--ttl 20s --kill-after 1s", rows[i].script);
         poll(NULL, 0, 500);
-        double begun = now();
+        double begun = held_now();
         cli_expect(cli("boost release %s --force --reason gone", held.id), 0);
         struct cli_result result = cli_wait(held.front);
-        double took = now() - begun;
+        double took = held_now() - begun;
         cr_expect_eq(result.status, rows[i].status, "%s: %d", rows[i].script, result.status);
         cr_expect(took >= rows[i].from && took <= rows[i].to, "%s: %.3f s", rows[i].script, took);
         cli_has(result.err, "the lease is lost");
-        cr_expect(!is_alive(held.command));
+        cr_expect(!held_lives(held.command));
     }
 }
 
 RUN_TEST(ends_with_its_duration)
 {
-    double begun = now();
+    double begun = held_now();
     cli_expect(cli("boost run -q m cpu 1 --duration 3s -- sleep 60"), 143);
-    double took = now() - begun;
+    double took = held_now() - begun;
     cr_expect(took >= 2.6 && took < 2.98, "%.3f s: not in the last tenth", took);
-    begun = now();
-    struct held held = hold("--duration 3s", DEAF);
+    begun = held_now();
+    struct held held = held_begin("--duration 3s", DEAF);
     cli_expect(cli_wait(held.front), 137);
-    took = now() - begun;
+    took = held_now() - begun;
     cr_expect(took >= 2.8 && took < 3.5, "%.3f s", took);
-    held = hold("--duration 3s", "sleep 5");
+    held = held_begin("--duration 3s", "sleep 5");
     cli_expect(cli("boost extend %s --by 5s", held.id), 0);
     cli_expect(cli_wait(held.front), 0);
 }
@@ -314,21 +253,21 @@ RUN_TEST(ends_with_its_duration)
 /* Nobody can write as long as somebody holds the lock. */
 RUN_TEST(ends_when_the_store_does_not_answer)
 {
-    struct held held = hold("--ttl 3s --kill-after 1s --lock-timeout 1s", DEAF);
+    struct held held = held_begin("--ttl 3s --kill-after 1s --lock-timeout 1s", DEAF);
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open(cli_data("resource_boosts.json.lock"), O_RDWR | O_CLOEXEC);
-    double begun = now();
+    double begun = held_now();
     cr_assert_eq(fcntl(fd, F_OFD_SETLK, &whole), 0);
     struct cli_result result = cli_wait(held.front);
-    double took = now() - begun;
+    double took = held_now() - begun;
     cr_expect_eq(result.status, 137, "status %d", result.status);
     cr_expect(took >= 2.0 && took < 5.5, "%.3f s", took);
-    cr_expect(!is_alive(held.command));
+    cr_expect(!held_lives(held.command));
     cli_has(result.err, "trying on");
     cli_has(result.err, "is not released");
     close(fd);
 
-    held = hold("--ttl 3s --kill-after 1s --lock-timeout 1s", "sleep 5");
+    held = held_begin("--ttl 3s --kill-after 1s --lock-timeout 1s", "sleep 5");
     fd = open(cli_data("resource_boosts.json.lock"), O_RDWR | O_CLOEXEC);
     cr_assert_eq(fcntl(fd, F_OFD_SETLK, &whole), 0);
     poll(NULL, 0, 1400);
@@ -352,7 +291,7 @@ RUN_TEST(waits_for_its_turn)
     static const int sent[] = {SIGINT, SIGTERM, SIGHUP};
     cli("node add lender cpu=1");
     cli("node add m");
-    struct held held = hold("", "while ! test -e $HOME/done; do sleep .05; done");
+    struct held held = held_begin("", "while ! test -e $HOME/done; do sleep .05; done");
     for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
         struct cli_child waiter = cli_start("boost run m cpu 1 --wait -- touch %s/ran", cli_home());
         for (int j = 0; j < 250 && cli_count(cli_json(cli("boost queue --json").out), "queue") < 1;
@@ -381,28 +320,66 @@ RUN_TEST(gives_way_and_is_given_way)
     cli("node add lender cpu=1");
     cli("node add m");
     cli_expect(cli("policy set protected_time=1s preempt_grace=2s"), 0);
-    struct held held = hold("--priority low --ttl 20s", "sleep 60");
+    struct held held = held_begin("--priority low --ttl 20s", "sleep 60");
     poll(NULL, 0, 1500);
-    double begun = now();
+    double begun = held_now();
     struct cli_child winner = cli_start("boost run -q m cpu 1 --preempt --priority high -- sh -c "
                                         "'date +%%s.%%N'");
     struct cli_result victim = cli_wait(held.front), result = cli_wait(winner);
     cr_expect_eq(victim.status, 143, "status %d", victim.status);
     cli_has(victim.err, "pre-empted");
     cli_expect(result, 0);
-    cr_expect(now() - begun >= 1.9, "%.3f s: begun before its start", now() - begun);
+    cr_expect(held_now() - begun >= 1.9, "%.3f s: begun before its start", held_now() - begun);
 }
 
-RUN_TEST(runs_hooks_before_and_after)
+/* Its end does not wait for the lock, however long others may. */
+RUN_TEST(ends_in_time_without_front_and_lock)
 {
-    static const char *const hooks[] = {"granted", "released"};
-    for (int i = 0; i < 2; i++) {
-        const char *path = cli_data("hooks/%s", hooks[i]);
-        const char *text = cli_format("#!/bin/sh\necho %s >>$HOME/log\n", hooks[i]);
-        cli_shell("mkdir -p -m 700 $DATA/hooks");
-        cli_write(path, text, strlen(text));
-        cli_shell("chmod 700 %s", path);
+    cli_env("GRID_LOCK_TIMEOUT=1m");
+    struct held held = held_begin("--ttl 3s --kill-after 1s", DEAF);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(cli_data("resource_boosts.json.lock"), O_RDWR | O_CLOEXEC);
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &whole), 0);
+    poll(NULL, 0, 1500); /* it waits for the lock */
+    kill(held.front.pid, SIGKILL);
+    cli_wait(held.front);
+    cr_expect(held_ends(held.command, 3.0), "it outlives its lease");
+    close(fd);
+    for (double until = held_now() + 3; cli_boosts() > 0 && held_now() < until;)
+        poll(NULL, 0, 20);
+    cr_expect_eq(cli_boosts(), 0, "not released");
+}
+
+RUN_TEST(hands_on_what_is_ignored)
+{
+    static const struct {
+        const char *trap, *expected;
+    } rows[] = {{"", "000"}, {"trap '' PIPE", "010"}, {"trap '' XFSZ PIPE", "110"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cli_result result = cli_shell("%s\n$GRID boost run -q m cpu 1 -- grep SigIgn "
+                                             "/proc/self/status", rows[i].trap);
+        unsigned long long set = 0;
+        cr_expect_eq(sscanf(result.out, "SigIgn: %llx", &set), 1, "%s", result.out);
+        const char *ignored = cli_format("%d%d%d", (int)(set >> (SIGXFSZ - 1) & 1),
+                                         (int)(set >> (SIGPIPE - 1) & 1),
+                                         (int)(set >> (SIGTERM - 1) & 1));
+        cr_expect_str_eq(ignored, rows[i].expected, "%s", rows[i].trap);
     }
-    cli_expect(cli_shell("$GRID boost run -q m cpu 1 -- sh -c 'echo command >>$HOME/log'"), 0);
-    cr_expect_str_eq(came("log"), "granted\ncommand\nreleased\n");
+}
+
+/* The ledger's clock counts, also where it is set back meanwhile. */
+RUN_TEST(begins_by_the_clock_of_the_ledger)
+{
+    const char *offset = cli_format("%s/offset", cli_home());
+    cli_time("+0");
+    cli_env("FAKETIME");
+    cli_env(cli_format("FAKETIME_TIMESTAMP_FILE=%s", offset));
+    cli_env("FAKETIME_NO_CACHE=1");
+    cli_write(offset, "+0", 2);
+    double begun = held_now();
+    struct cli_child front = cli_start("boost run -q m cpu 1 --start +2s -- true");
+    poll(NULL, 0, 1000);
+    cli_write(offset, "-3", 2);
+    cli_expect(cli_wait(front), 0);
+    cr_expect(held_now() - begun > 4.5 && held_now() - begun < 8, "%.3f s", held_now() - begun);
 }

@@ -307,6 +307,52 @@ Test(usage, help_at_every_level)
     cr_expect_null(cli_state_text());
 }
 
+static const struct {
+    const char *words;
+    int status;
+    const char *says, *hint;
+} hints[] = {
+    {"boost rn", 2, "unknown boost verb 'rn'", "did you mean 'run'?"},
+    /* a command without its "--" */
+    {"boost run gpu-master gpu 1 python train.py --epochs 3", 125,
+     "'python' is no resource and amount: '--' has to stand before the command",
+     "grid boost run gpu-master gpu 1 -- python ..."},
+    {"boost run --duration 5m gpu-master gpu 1 cpu 2 python -c", 125, "'python' is no resource",
+     "grid boost run gpu-master gpu 1 cpu 2 -- python ..."},
+    {"boost run gpu-master gpu 1 --reason x true", 125, "'true' is no resource",
+     "gpu 1 -- true ..."},
+    {"boost run gpu-master gpu 1 sleep 10", 125, "is missing", "'--' has to stand before"},
+    {"boost run gpu-master gpu 1 --", 125, "-- COMMAND [ARG]... is missing", ""},
+    {"boost run gpu-master gpu 1 --priorty high", 125, "'--priorty'", "'--priority'?"},
+    {"boost run gpu-master gpu 1 --priorty high -- true", 125, "'--priorty'", "'--priority'?"},
+    /* a time that is no part of its option's word */
+    {"boost request gpu-master gpu 1 --wait 2h", 2, "missing behind '2h'",
+     "--wait takes its time in the same word: --wait=2h"},
+    {"boost request gpu-master gpu 1 --wait 30", 2, "'30'", "--wait=30"},
+    {"boost request --wait 2h gpu-master gpu 1", 2, "", "--wait=2h"},
+    {"boost run gpu-master gpu 1 --wait 2h -- true", 125, "", "--wait=2h"},
+    {"boost run gpu-master gpu 1 --wait 2h true", 125, "", "--wait=2h"},
+    {"boost status --watch 5s", 2, "unexpected argument '5s'", "same word: --watch=5s"},
+    /* a text without its quotes */
+    {"boost request a cpu 2 --reason night build", 2, "'build'", "several words in quotes"},
+    {"boost request a cpu 2 --reason night build now", 2, "'now'", "several words in quotes"},
+    {"boost extend abcdef --by 1h --reason a b", 2, "argument 'b'", "several words in quotes"},
+    {"node hold gpu1 --reason new disks", 2, "argument 'disks'", "several words in quotes"},
+};
+
+Test(usage, a_hint_says_what_was_meant)
+{
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        struct cli_result result = cli("%s", hints[i].words);
+        const char *hint = strchr(result.err, '\n');
+
+        cr_expect_eq(result.status, hints[i].status, "%s: %d", hints[i].words, result.status);
+        cr_expect(strstr(result.err, hints[i].says), "%s: %s", hints[i].words, result.err);
+        cr_expect(hint && strstr(hint, hints[i].hint), "%s: %s", hints[i].words, result.err);
+    }
+    cr_expect_null(cli_state_text());
+}
+
 Test(usage, a_usage_error_points_to_help)
 {
     struct cli_result result = cli("boost request gpu-master cpu nan");

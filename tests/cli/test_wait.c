@@ -203,7 +203,7 @@ Test(wait, for_the_start_of_what_preempts)
     poll(NULL, 0, 1100);
     result = cli("boost request borrower gpu 1 --preempt --wait --json");
     cli_expect(result, 0);
-    cli_has(result.err, "waiting: granted, it starts at");
+    cli_has(result.err, "granted: it starts at");
     cr_expect_str_eq(cli_text(cli_json(result.out), "boost.state"), "active");
     cr_expect(cli_number(cli_json(result.out), "boost.remaining_seconds") > 3500);
     cr_expect_eq(cli_boosts(), 1);

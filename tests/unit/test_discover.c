@@ -175,8 +175,9 @@ Test(run, says_how_it_ended_and_what_it_printed)
         grid_auto_buffer struct buffer out = BUFFER_INIT, errors = BUFFER_INIT;
         const char *const argv[] = {"/bin/sh", "-c", runs[i].script, NULL};
         const char *const environment[] = {"PATH=/usr/bin:/bin", "WORD=here", NULL};
-        struct run run = {argv, environment, runs[i].input, 10 * GRID_SECOND,
-                          strcmp(runs[i].out, "1234567890") == 0 ? 10 : 4096};
+        struct run run = {.argv = argv, .environment = environment, .input = runs[i].input,
+                          .limit_us = 10 * GRID_SECOND,
+                          .most = strcmp(runs[i].out, "1234567890") == 0 ? 10 : 4096};
         struct run_end ended = {0};
         struct grid_error err = {0};
         cr_expect_eq(run_command(&run, &out, &errors, &ended, &err), 0, "%s", err.message);
@@ -191,7 +192,7 @@ Test(run, loses_nothing_of_a_long_answer)
 {
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     const char *const argv[] = {"sh", "-c", "head -c 3000000 /dev/zero; echo end", NULL};
-    struct run run = {argv, NULL, NULL, 60 * GRID_SECOND, 4 << 20};
+    struct run run = {.argv = argv, .limit_us = 60 * GRID_SECOND, .most = 4 << 20};
     struct run_end ended;
     struct grid_error err = {0};
     cr_assert_eq(run_command(&run, &out, NULL, &ended, &err), 0, "%s", err.message);
@@ -202,7 +203,7 @@ Test(run, loses_nothing_of_a_long_answer)
 Test(run, loses_no_last_word)
 {
     const char *const argv[] = {"sh", "-c", "echo one; echo two", NULL};
-    struct run run = {argv, NULL, NULL, 60 * GRID_SECOND, 100};
+    struct run run = {.argv = argv, .limit_us = 60 * GRID_SECOND, .most = 100};
     for (int i = 0; i < 300; i++) {
         grid_auto_buffer struct buffer out = BUFFER_INIT;
         struct run_end ended;
@@ -216,7 +217,7 @@ Test(run, sleeps_while_nothing_comes)
 {
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     const char *const argv[] = {"sh", "-c", "exec >&- 2>&-; sleep 1", NULL};
-    struct run run = {argv, NULL, NULL, 60 * GRID_SECOND, 100};
+    struct run run = {.argv = argv, .limit_us = 60 * GRID_SECOND, .most = 100};
     struct run_end ended;
     struct grid_error err = {0};
     clock_t begun = clock();
@@ -227,7 +228,7 @@ Test(run, sleeps_while_nothing_comes)
 Test(run, says_why_it_could_not, .init = begin, .fini = end)
 {
     const char *argv[] = {"/nonexistent/command", NULL};
-    struct run run = {argv, NULL, NULL, GRID_SECOND, 10};
+    struct run run = {.argv = argv, .limit_us = GRID_SECOND, .most = 10};
     struct run_end ended = {-1, false};
     struct grid_error err = {0};
     cr_expect_eq(run_command(&run, NULL, NULL, &ended, &err), GRID_ENOTFOUND);
@@ -246,7 +247,7 @@ Test(run, says_why_it_could_not, .init = begin, .fini = end)
 Test(run, leaves_no_descriptor_open)
 {
     const char *const argv[] = {"true", NULL};
-    struct run run = {argv, NULL, "text", GRID_SECOND * 10, 10};
+    struct run run = {.argv = argv, .input = "text", .limit_us = GRID_SECOND * 10, .most = 10};
     struct run_end ended;
     struct grid_error err = {0};
     int before = dup(0);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ struct world {
 };
 
 static struct world *world;
-static struct supervise_signals signals;
+static struct signals signals;
+static unsigned ignored;
 static char folder[64], mark[96];
 
 static struct supervise_lease lease_now(void)
@@ -48,16 +50,20 @@ static int answer(struct supervise_lease *ret, struct grid_error *err)
     return 0;
 }
 
-static int renew(void *context, struct supervise_lease *ret, struct grid_error *err)
+static int renew(void *context, int64_t until_us, struct supervise_lease *ret,
+                 struct grid_error *err)
 {
     (void)context;
+    (void)until_us;
     world->renewals++;
     return answer(ret, err);
 }
 
-static int look(void *context, struct supervise_lease *ret, struct grid_error *err)
+static int look(void *context, int64_t until_us, struct supervise_lease *ret,
+                struct grid_error *err)
 {
     (void)context;
+    (void)until_us;
     world->looks++;
     return answer(ret, err);
 }
@@ -90,8 +96,8 @@ static int run(const char *const *argv, struct grid_error *err)
     const char *environment[] = {mark, "GIVEN=a b", NULL};
     struct supervise supervise = {
         .argv = (char *const *)argv, .environment = environment, .signals = &signals,
-        .kill_after_us = world->kill_after_us, .lease = lease_now(), .renew = renew,
-        .look = look, .watch = watch, .release = release, .warn = warn};
+        .ignored = ignored, .kill_after_us = world->kill_after_us, .lease = lease_now(),
+        .renew = renew, .look = look, .watch = watch, .release = release, .warn = warn};
     int status = -1;
     world->rc = supervise_run(&supervise, &status, err);
     world->status = status;
@@ -109,6 +115,7 @@ static pid_t begin(const char *script)
 {
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves nothing behind */
         run_shell(script);
         _exit(0);
     }
@@ -205,10 +212,16 @@ Test(supervise, hands_over_what_it_was_given)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* nohup */
+    signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore these */
+    signal(SIGQUIT, SIG_DFL);
     cr_expect_eq(run_shell("grep -E 'Sig(Blk|Ign)' /proc/self/status >has; ls /proc/self/fd >fds"),
                  0);
     cr_expect_eq(run_shell("grep -q 'SigBlk:.0*$' has && grep -q 'SigIgn:.0*1$' has"), 0,
                  "signals: %s", line_of("has"));
+    ignored = 1U << SIGPIPE | 1U << SIGXFSZ | 1U << SIGCHLD;
+    struct grid_error err = {0};
+    cr_expect_eq(run((const char *[]){"grep", "-q", "SigIgn:.*1011001$", "/proc/self/status", NULL},
+                     &err), 0, "what the caller ignored is not ignored");
     /* 0, 1, 2 and the folder that ls reads. Criterion leaves descriptors of its own open. */
     int given = 1;
     for (int fd = 0; fd < 200; fd++)
@@ -336,6 +349,21 @@ Test(supervise, replaces_a_killed_keeper)
     cr_expect(world->keeper != first, "no other keeper");
     waitpid(front, NULL, 0);
     cr_expect_eq(world->status, 0, "%s", world->said);
+}
+
+/* While there is time to renew, so that the command does not notice. */
+Test(supervise, replaces_a_stopped_keeper)
+{
+    world->stop_us = 2000 * MS;
+    world->ends_us = 3000 * MS;
+    pid_t front = begin("sleep 3");
+    wait_for_keeper(0);
+    pid_t first = world->keeper;
+    kill(first, SIGSTOP);
+    waitpid(front, NULL, 0);
+    cr_expect_eq(world->status, 0, "%s", world->said);
+    cr_expect(world->keeper != first, "no other keeper");
+    cr_expect(kill(first, 0) != 0, "the stopped one is left");
 }
 
 Test(supervise, outlives_a_killed_front)
