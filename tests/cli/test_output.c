@@ -75,7 +75,11 @@ Test(output, csv_quotes_and_columns_are_chosen)
 /* People read when it is free again at the latest, programs what the ledger has. */
 Test(output, a_lease_ends_when_it_cannot_be_renewed)
 {
-    struct cli_result result = cli_shell(
+    struct cli_result result;
+
+    if (cli_too_slow("run: valgrind 3.19 knows no pidfd_open"))
+        return;
+    result = cli_shell(
         "$GRID boost run gpu-master gpu 1 --duration 2h -- sh -ec '\n"
         "$GRID boost status --no-headings --columns remaining\n"
         "$GRID boost status --no-headings -o csv --columns remaining\n"

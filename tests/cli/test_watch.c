@@ -254,13 +254,15 @@ Test(watch, gives_the_terminal_back)
     shows("before");
     cr_expect_not(other_screen());
     /* On a terminal, too, a program's format stays a program's. */
-    type("'clear; $GRID boost status --watch -o jsonl' Enter");
+    type("'clear; $GRID boost status --watch -o jsonl; echo over-$?' Enter");
     shows("\"boost_id\"");
     cr_expect_not(other_screen());
     type("C-c");
-    type("'clear; TERM=dumb $GRID boost status --watch' Enter");
+    shows("over-0");
+    type("'clear; TERM=dumb $GRID boost status --watch; echo over-$?' Enter");
     shows("\"boost_id\"");
     type("C-c");
+    shows("over-0");
     /* Lines are broken at the edge again. */
     type("'clear; printf %0200d 1' Enter");
     shows("0\n0000");
