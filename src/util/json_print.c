@@ -13,26 +13,25 @@ struct json json_begin(struct buffer *out, int indent)
     return (struct json){.out = out, .indent = indent < 0 ? -1 : indent, .after_key = true};
 }
 
-static void new_line(struct json *json)
+/* A comma, if one is wanted, and in the indented layout a line break and blanks; in one piece, as
+ * there is one before every key. */
+static void next_line(struct json *json, bool comma)
 {
-    static const char spaces[] = "                                ";
-    if (json->indent < 0)
-        return;
-    buffer_text(json->out, "\n");
-    for (size_t left = 2 * (size_t)json->indent, step; left > 0; left -= step) {
-        step = left < sizeof(spaces) ? left : sizeof(spaces) - 1;
-        buffer_add(json->out, spaces, step);
+    static const char lead[] = ",\n                                ";
+    size_t blanks = json->indent < 0 ? 0 : 2 * (size_t)json->indent;
+    size_t most = sizeof(lead) - 3, first = blanks < most ? blanks : most;
+    buffer_add(json->out, lead + !comma, (size_t)comma + (json->indent < 0 ? 0 : 1 + first));
+    for (size_t left = blanks - first, step; left > 0; left -= step) {
+        step = left < most ? left : most;
+        buffer_add(json->out, lead + 2, step);
     }
 }
 
 /* What goes before a value or a key. */
 static void separate(struct json *json)
 {
-    if (!json->after_key) {
-        if (json->begun)
-            buffer_text(json->out, ",");
-        new_line(json);
-    }
+    if (!json->after_key)
+        next_line(json, json->begun);
     json->after_key = false;
     json->begun = true;
 }
@@ -51,7 +50,7 @@ void json_close(struct json *json, char bracket)
     if (json->indent >= 0)
         json->indent--;
     if (json->begun)
-        new_line(json);
+        next_line(json, false);
     buffer_add(json->out, &bracket, 1);
     json->begun = true;
 }
@@ -78,9 +77,28 @@ static const char *print_escape(struct json *json, const char *at, const char *e
     return at + (code < 0 ? 1 : length);
 }
 
+#define SHORT_MOST 96 /* nearly every key and value: goes out in one piece */
+
+/* A text without escapes that is short, in quotes, with `behind` after it. False: it is neither. */
+static bool print_short(struct json *json, const char *text, size_t length, const char *behind)
+{
+    char room[SHORT_MOST + 8];
+    size_t more = strlen(behind);
+    if (length > SHORT_MOST || json_plain(text, text + length) < text + length)
+        return false;
+    room[0] = '"';
+    memcpy(room + 1, text, length);
+    room[length + 1] = '"';
+    memcpy(room + length + 2, behind, more);
+    buffer_add(json->out, room, length + 2 + more);
+    return true;
+}
+
 static void print_quoted(struct json *json, const char *text)
 {
     const char *end = text + strlen(text);
+    if (print_short(json, text, (size_t)(end - text), ""))
+        return;
     buffer_text(json->out, "\"");
     while (text < end) {
         const char *stop = json_plain(text, end);
@@ -99,6 +117,9 @@ static void print_colon(struct json *json)
 void json_key(struct json *json, const char *key)
 {
     separate(json);
+    json->after_key = true;
+    if (print_short(json, key, strlen(key), json->indent < 0 ? ":" : ": "))
+        return;
     print_quoted(json, key);
     print_colon(json);
 }

@@ -66,7 +66,7 @@ void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
             return;
         }
     }
-    if (!make_room(buffer, length))
+    if (buffer->length + length >= buffer->capacity && !make_room(buffer, length))
         return;
     memcpy(buffer->data + buffer->length, bytes, length);
     buffer->length += length;
