@@ -196,7 +196,7 @@ static int find_goal(struct extending *extending, struct grid_error *err)
         return grid_error_set(err, GRID_EUSAGE, "the end '%s' is %s",
                               grid_time_show(extending->goal_us, most),
                               extending->goal_us <= now_us ? "in the past" : "before its start");
-    if (extending->goal_us <= limit_us)
+    if (extending->goal_us <= limit_us || extending->goal_us <= extending->end_us)
         return 0;
     if (extend->best_effort && limit_us > extending->end_us) {
         extending->goal_us = limit_us;
@@ -219,7 +219,7 @@ static int move_end(struct extending *extending, struct grid_error *err)
     if (extend->shorten)
         return put_end(extending, extending->goal_us, err);
     return grid_error_advise(err, GRID_ENEVER, "--shorten allows it",
-                             "boost '%s' would end earlier than now: at %s",
+                             "boost '%s' would end earlier than it does: at %s",
                              text_shown(extending->op->boost.boost_id),
                              grid_time_show(extending->goal_us, time));
 }

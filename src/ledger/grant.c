@@ -54,8 +54,10 @@ int grant_devices(struct grid_tx *tx, struct grid_boost *boost, struct grid_erro
         || !grid_tx_managed(tx) || !grid_boost_counts(boost))
         return 0;
     int rc = grid_tx_node(tx, boost->source_node, &node, err);
+    if (rc == GRID_ENOTFOUND || rc == GRID_ECORRUPT)
+        return 0; /* how many it has is not known; one bad record stops nobody */
     if (rc < 0)
-        return rc == GRID_ENOTFOUND ? 0 : rc;
+        return rc;
     int64_t there = grid_amounts_get(&node.capacity, "GPU", 0) / GRID_AMOUNT_UNIT;
     rc = grid_tx_boosts(tx, &lent, take_devices, &devices, err);
     for (int i = 0; rc == 0 && i < DEVICES_MOST && i < there && missing > 0; i++) {

@@ -73,7 +73,9 @@ static int end_boost(void *context, const struct grid_boost *boost, struct grid_
 static int by_start(const void *a, const void *b)
 {
     const struct grid_boost *left = a, *right = b;
-    return (left->starts_us > right->starts_us) - (left->starts_us < right->starts_us);
+    if (left->starts_us != right->starts_us)
+        return left->starts_us > right->starts_us ? 1 : -1;
+    return strcmp(left->boost_id, right->boost_id);
 }
 
 /* Ends what ended up to `at_us`. */

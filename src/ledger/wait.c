@@ -230,20 +230,25 @@ static int attend(struct grid_tx *tx, void *context, struct grid_error *err)
     return rc == 0 && waiter->leave ? queue_promote(tx, err) : rc;
 }
 
-/* Looks; writes only when there is something to write: a grant, a renewal, a withdrawal. */
+/* Looks; writes only when there is something to write: a grant, a renewal, a withdrawal. What was
+ * decided counts only once it is written: after a failure we are where we were. */
 static int look(struct waiter *waiter, struct grid_error *err)
 {
+    enum stage before = waiter->stage;
     waiter->renew = clock_monotonic_us() - waiter->renewed_us >= RENEW_US;
     int rc = 0;
     if (!waiter->leave && !waiter->renew)
         rc = grid_store_transact(waiter->store, GRID_READ, attend, waiter, NULL, err);
-    bool grants = waiter->stage == PICKED_UP || waiter->stage == LOST;
-    if (rc < 0 || (!waiter->leave && !waiter->renew && !grants))
-        return rc;
+    bool grants = waiter->stage == PICKED_UP || waiter->stage == LOST
+                  || (waiter->stage == GRANTED && before != GRANTED);
+    if (rc == 0 && !waiter->leave && !waiter->renew && !grants)
+        return 0;
     int64_t before_us = clock_monotonic_us();
-    rc = grid_store_transact(waiter->store, GRID_WRITE, attend, waiter, NULL, err);
+    rc = rc ?: grid_store_transact(waiter->store, GRID_WRITE, attend, waiter, NULL, err);
     if (rc == 0)
         waiter->renewed_us = before_us;
+    else if (rc != GRID_EUNKNOWN)
+        waiter->stage = before;
     if (rc == 0 && waiter->how->committed && !waiter->leave && waiter->stage != PICKED_UP)
         waiter->how->committed(waiter->how->context);
     return rc;
@@ -262,13 +267,16 @@ static int stop(struct grid_error *err)
     return grid_error_set(err, GRID_EINTERRUPTED, "interrupted: nothing was granted");
 }
 
-/* Gives back ticket or boost, as well as can be; the lease sees to the rest. */
-static void leave(struct waiter *waiter)
+/* Gives back ticket or boost, and returns `rc`. Where that fails the lease sees to it; what was
+ * granted at once has none, so that it is there is the error then. */
+static int leave(struct waiter *waiter, int rc, struct grid_error *err)
 {
-    struct grid_error unused = {0};
+    struct grid_error why = {0};
     waiter->leave = true;
-    if (!waiter->joined)
-        (void)look(waiter, &unused);
+    if (waiter->joined || look(waiter, &why) == 0 || !waiter->ours)
+        return rc;
+    *err = why;
+    return grid_error_wrap(err, "boost '%s' was granted, and could not be given back", waiter->id);
 }
 
 /* How long to sleep: until the next look, the next renewal, or the deadline. */
@@ -292,14 +300,20 @@ static bool may_pass(const struct waiter *waiter, int rc)
 
 static int enqueue_and_hand_over(struct grid_tx *tx, void *context, struct grid_error *err);
 
-/* One look. The one whose ticket we had joined may have left: then we wait on with our own. */
+/* One look. The one whose ticket we had joined may have left: then we wait on with our own, or, if
+ * that cannot be written, without one until the next look. */
 static int take_turn(struct waiter *waiter, struct grid_error *err)
 {
     int rc = look(waiter, err);
     if (rc < 0 || waiter->stage != LOST || !waiter->joined)
         return rc;
-    return grid_store_transact(waiter->store, GRID_WRITE, enqueue_and_hand_over, waiter, NULL,
-                               err);
+    rc = grid_store_transact(waiter->store, GRID_WRITE, enqueue_and_hand_over, waiter, NULL, err);
+    if (rc < 0 && rc != GRID_EUNKNOWN) {
+        waiter->stage = WAITING;
+        waiter->joined = true;
+        waiter->ours = false;
+    }
+    return rc;
 }
 
 static int wait_on(struct waiter *waiter, struct grid_error *err)
@@ -313,7 +327,7 @@ static int wait_on(struct waiter *waiter, struct grid_error *err)
         (void)grid_store_watch(waiter->store, pause_of(waiter, deadline_us),
                                waiter->how->stop_fd, &why);
         if (is_stopped(waiter))
-            return leave(waiter), stop(err);
+            return leave(waiter, stop(err), err);
         int rc = take_turn(waiter, &why);
         bool lapsed = clock_monotonic_us() - waiter->renewed_us >= GRID_TICKET_LEASE;
         if (rc < 0 && (!may_pass(waiter, rc) || lapsed)) {
@@ -332,8 +346,8 @@ static int wait_on(struct waiter *waiter, struct grid_error *err)
                                      "in time");
         /* What has ended somebody else's boost is not given up for the sake of its grace. */
         if (waiter->stage == WAITING && clock_monotonic_us() >= deadline_us)
-            return leave(waiter), grid_error_set(err, GRID_ETIMEOUT,
-                                                 "it did not fit in time: no longer waiting");
+            return leave(waiter, grid_error_set(err, GRID_ETIMEOUT, "it did not fit in time: no "
+                                                "longer waiting"), err);
     }
     return 0;
 }
@@ -361,7 +375,7 @@ int grid_ledger_wait(struct grid_store *store, const struct grid_request *reques
                      struct grid_grant *ret, grid_boost_fn fn, void *context,
                      struct grid_error *err)
 {
-    struct grid_grant grant;
+    struct grid_grant grant = {0};
     struct waiter waiter = {.store = store, .request = request, .how = waiting,
                             .op = {.request = request, .explain = explain, .grant = &grant,
                                    .pickup_us = GRID_TICKET_LEASE}};
@@ -369,7 +383,7 @@ int grid_ledger_wait(struct grid_store *store, const struct grid_request *reques
         return stop(err);
     int rc = grid_store_transact(store, GRID_WRITE, enqueue_and_hand_over, &waiter, NULL, err);
     if (rc == 0 && is_stopped(&waiter))
-        rc = (leave(&waiter), stop(err));
+        rc = leave(&waiter, stop(err), err);
     if (rc == 0 && waiter.stage == GRANTED)
         waiter.promised_us = waiter.look_us;
     if (rc == 0 && waiter.stage != PICKED_UP && waiting->queued)

@@ -211,3 +211,20 @@ Test(node, a_change_does_not_hide_what_the_store_says)
     cli_shell("printf '{' >$DATA/resource_boosts.json");
     cli_has(cli("node set gpu1 cpu=30").err, "warning");
 }
+
+/* How many devices it has is not known then, and that is no reason to fail for everybody. */
+Test(node, an_unsound_record_does_not_stop_a_reservation_of_its_devices)
+{
+    const char *id;
+    cJSON *boost;
+
+    id = cli_format("%.36s", cli("boost request gpu2 gpu 2 --start +1h -q").out);
+    cli_expect(cli_shell("rm -r $DATA/generations; sed -i 's/\"GPU\": 4.0/\"GPU\": \"many\"/' "
+                         "$DATA/resource_boosts.json"), 0);
+    cli_time("+61m");
+    cli_expect(cli("boost cleanup"), 0);
+    cli_expect(cli("node set gpu2 cpu=16"), 0);
+    boost = cli_json(cli("boost show %s --json", id).out);
+    cr_expect_str_eq(cli_text(boost, "boost.state"), "active");
+    cli_expect(cli("boost release %s", id), 0);
+}

@@ -37,7 +37,7 @@ static const char *screen(void)
 /* Waits until the screen shows a text. */
 static bool shows(const char *text)
 {
-    for (int i = 0; i < 250; i++, poll(NULL, 0, 20))
+    for (int i = 0; i < 1000; i++, poll(NULL, 0, 20))
         if (strstr(screen(), text))
             return true;
     cr_expect_fail("no '%s' in:\n%s", text, screen());
@@ -122,7 +122,8 @@ Test(run_terminal, passes_the_size_of_the_window)
 {
     if (cli_too_slow("a terminal") || !open_terminal())
         return;
-    run("", "bash", "trap 'stty size' WINCH; while :; do sleep .1; done");
+    run("", "bash", "trap 'stty size' WINCH; echo trap set; while :; do sleep .1; done");
+    shows("trap set");
     tmux("resize-window -x 71 -y 19");
     shows("19 71");
     tmux("send-keys -t 0 C-c");
@@ -138,7 +139,7 @@ Test(run_terminal, ends_with_its_terminal)
     run("", "sh", "sleep 60");
     cr_expect_eq(active(), 1);
     tmux("kill-session -t 0");
-    for (int i = 0; i < 150 && active() > 0; i++)
+    for (int i = 0; i < 500 && active() > 0; i++)
         poll(NULL, 0, 20);
     cr_expect_eq(active(), 0, "not released");
 }

@@ -1,5 +1,5 @@
 /* Waiting for a boost: real processes in the queue, in their order, and out of it again. */
-#include "support/cli.h"
+#include "support/held.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -207,6 +207,81 @@ Test(wait, for_the_start_of_what_preempts)
     cr_expect_str_eq(cli_text(cli_json(result.out), "boost.state"), "active");
     cr_expect(cli_number(cli_json(result.out), "boost.remaining_seconds") > 3500);
     cr_expect_eq(cli_boosts(), 1);
+}
+
+/* By whoever looks when nothing is due to be renewed for another seven seconds. */
+Test(wait, preempts_as_soon_as_the_protection_is_over)
+{
+    double begun;
+
+    if (cli_too_slow("a wait of seconds"))
+        return;
+    cli_expect(cli("policy set protected_time=2s preempt_grace=1s"), 0);
+    hold_gpu("--priority low --duration never");
+    begun = held_now();
+    cli_expect(cli("boost request borrower gpu 1 --preempt --wait=30s"), 0);
+    cr_expect(held_now() - begun < 9, "%.3f s", held_now() - begun);
+}
+
+/* --- a store that fails meanwhile ------------------------------------------------------------- */
+
+/* LeakSanitizer cannot work under strace. */
+static const char *const failing =
+    "gives() { # gives FSYNCS OPTIONS: waits, and has its fsync fail\n"
+    "    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -o /dev/null -e trace=fsync \\\n"
+    "        -e inject=fsync:error=EIO:when=$1 $GRID boost request borrower gpu 1 $2 \\\n"
+    "        >$HOME/out 2>$HOME/err &\n"
+    "    for i in {1..400}; do grep -q place $HOME/err && break; sleep .05; done\n"
+    "}\n";
+
+/* What is said to be granted is picked up; of what is not, no more than its short lease is left. */
+Test(wait, what_was_not_written_was_not_picked_up)
+{
+    static const struct {
+        const char *fsyncs, *options; /* the first two queue it */
+        int status;
+        bool picked_up;
+    } rows[] = {
+        {"3", "--wait=30s", 0, true},     /* of the file: the next look mends it */
+        {"4", "--wait=30s", 11, true},    /* of the directory: it may be lost, and is not */
+        {"3+", "--wait=3s", 10, false},
+    };
+
+    if (cli_too_slow("strace"))
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *held = hold_gpu("");
+        struct cli_result result = cli_shell("%sgives %s %s\n$GRID boost release %s || exit 99\n"
+                                             "wait $!", failing, rows[i].fsyncs,
+                                             rows[i].options, held);
+        cJSON *boost = cli_get(cli_json(cli("boost status --json").out), "boosts.0");
+        double rest = cli_number(boost, "remaining_seconds");
+
+        cr_expect_eq(result.status, rows[i].status, "%s: status %d: %s", rows[i].fsyncs,
+                     result.status, cli_read(cli_format("%s/err", cli_home()), NULL));
+        cr_expect(rest > 0 && (rest > 3500) == rows[i].picked_up, "%s: %.0f s are left",
+                  rows[i].fsyncs, rest);
+        cli_expect(cli("boost release --all --yes"), 0);
+    }
+}
+
+/* The one whose ticket it had joined leaves, and it is granted at once, but for the disk. */
+Test(wait, who_joined_waits_on_when_that_cannot_be_written)
+{
+    struct cli_child first;
+    const char *held = hold_gpu("");
+    struct cli_result result;
+
+    if (cli_too_slow("strace"))
+        return;
+    first = cli_start("boost request borrower gpu 1 --wait --request-id one");
+    expect_waiting(1);
+    result = cli_shell("%sgives 1 '--wait=30s --request-id one'\n"
+                       "$GRID boost release %s %s || exit 99\nwait $!", failing,
+                       cli_text(queue(), "queue.0.ticket_id"), held);
+    cli_expect(result, 0);
+    cr_expect_neq(cli_wait(first).status, 0, "it was withdrawn");
+    cr_expect_eq(cli_boosts(), 1, "%d boosts", cli_boosts());
 }
 
 Test(wait, the_next_gets_what_one_that_came_later_does_not)

@@ -73,7 +73,8 @@ static void *act(void *context)
             usleep(10000);
         }
     else
-        pthread_kill(later->signalled, SIGUSR1);
+        for (int i = 0; i < 3; i++, usleep(100000)) /* the first may come before the watch */
+            pthread_kill(later->signalled, SIGUSR1);
     return NULL;
 }
 

@@ -138,6 +138,11 @@ static const struct {
      "at 50\ncleanup\ntold firs\ndevices thir 1\ndevices seco 0xe\nlast firs expired\n"},
     {"a group starts whole", PAIR "get late t cpu 2 gpu 1 for 30 start 10\n"
      "at 10\ncleanup\nis late active a 10 40\nis 1-late active a 10 40\ndevices 1-late 1\n"},
+    {"at the same start by their ids: a reader and who writes it say the same",
+     "node t cpu 1\nnode a gpu 4\nget z t gpu 1 for 30 start 10\nget b t gpu 2 for 30 start 10\n"
+     "get k t gpu 1 for 30 start 10\n"
+     "at 10\ndevices b 3\ndevices k 4\ndevices z 8\n"
+     "cleanup\ndevices b 3\ndevices k 4\ndevices z 8\n"},
     {"on a lease", PAIR "get late t cpu 2 for 30 start 10 lease 1\nis late scheduled a 10 11 40\n"
      "get more t cpu 3 for 11 => refused\n"
      "at 10\nrenew late 5\nis late active a 10 15 40\n"},

@@ -46,6 +46,10 @@ static const struct {
      "extend mine for 41 => never\n"
      "extend mine by never best\nis mine active a 0 90\n"
      "extend mine by 1 => never\nextend mine by 1 best => never\n"},
+    {"which has become shorter than what is left: earlier ends are allowed all the same", TWO
+     "policy max 30\nextend mine by 1 => never\nextend mine until 50 => never\n"
+     "extend mine until 50 shorten\nis mine active a 0 50\n"
+     "extend mine until 50\ntold mine\nextend mine until 51 best => never\n"},
     {"of a reservation, too", "node t cpu 1\nnode a cpu 4\npolicy max 90\n"
      "get mine t cpu 2 for 60 start 60\n"
      "extend mine until 151 => never\nextend mine until 150\nis mine scheduled a 60 150\n"},

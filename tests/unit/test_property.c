@@ -396,7 +396,8 @@ static void run(const char *url, unsigned long long operations)
         operate();
     fprintf(stderr, "%zu granted, %zu refused, %zu never\n", model.granted, model.refused,
             model.never);
-    cr_expect(operations < 1000 || (model.granted > 50 && model.refused > 5 && model.never > 5),
+    /* Of 1200 seeds the poorest had 363, 40 and 321 in so many operations; in 1000, 3 refusals. */
+    cr_expect(operations < 4000 || (model.granted > 50 && model.refused > 5 && model.never > 5),
               "chance leaves something out");
     grid_store_close(model.store);
     free(model.boosts);

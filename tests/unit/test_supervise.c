@@ -125,7 +125,7 @@ static pid_t begin(const char *script)
 static void setup(void)
 {
     world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    *world = (struct world){.renew_us = 100 * MS, .stop_us = 400 * MS, .ends_us = 800 * MS,
+    *world = (struct world){.renew_us = 100 * MS, .stop_us = 3000 * MS, .ends_us = 4000 * MS,
                             .kill_after_us = 400 * MS};
     snprintf(folder, sizeof(folder), "/tmp/grid-supervise-XXXXXX");
     cr_assert(mkdtemp(folder) && chdir(folder) == 0);
@@ -196,6 +196,7 @@ Test(supervise, mirrors_the_status)
         {{"/", NULL}, GRID_EPERM, -1},
         {{"/etc/passwd", NULL}, GRID_EPERM, -1},
     };
+    world->renew_us = 2500 * MS;
     for (size_t i = 0; i < countof(rows); i++) {
         struct grid_error err = {0};
         int status = run(rows[i].argv, &err);
