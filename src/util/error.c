@@ -85,6 +85,7 @@ int grid_error_errno(struct grid_error *err, enum grid_code code, int number, co
     if (why[1] != text_upper(why[1]))
         why[0] = text_lower(why[0]);
     append(&draft, why);
+    errno = number;
     return fill(err, number == ENOMEM && code != GRID_EUNKNOWN ? GRID_ENOMEM : code, &draft, "");
 }
 

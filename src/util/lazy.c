@@ -2,6 +2,7 @@
 #include "util/lazy.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 
 int lazy_open(const char *soname, const char *package, const struct lazy_symbol *symbols,
@@ -9,7 +10,10 @@ int lazy_open(const char *soname, const char *package, const struct lazy_symbol 
 {
     if (*handle)
         return 0;
+    errno = 0;
     void *library = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+    if (!library && errno == ENOMEM)
+        return grid_error_set(err, GRID_ENOMEM, "cannot open %s: no memory", soname);
     if (!library) {
         grid_error_set(err, GRID_EINTERNAL, "cannot open %s: %s", soname, dlerror());
         grid_error_hint(err, "install the package %s", package);

@@ -149,7 +149,8 @@ static int visit(struct walk *walk, const yaml_node_t *node, struct grid_error *
 static int refuse_syntax(const struct walk *walk, const yaml_parser_t *parser,
                          struct grid_error *err)
 {
-    if (parser->error == YAML_MEMORY_ERROR)
+    /* Where a document is put together libyaml fails for want of memory only, and does not say. */
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR)
         return grid_error_set(err, GRID_ENOMEM, "cannot read '%s': no memory", walk->name);
     return refuse(walk, parser->problem_mark, err, parser->problem ? parser->problem : "no YAML");
 }
