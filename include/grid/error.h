@@ -61,7 +61,7 @@ int grid_error_hint(struct grid_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* As grid_error_set, with ": " and the text of errno value `number` at the end. ENOMEM becomes
- * GRID_ENOMEM, whatever `code` says but GRID_EUNKNOWN. */
+ * GRID_ENOMEM, whatever `code` says but GRID_EUNKNOWN; errno is `number` then. */
 int grid_error_errno(struct grid_error *err, enum grid_code code, int number, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 

@@ -240,6 +240,15 @@ struct grid_cleanup {
 int grid_ledger_cleanup(struct grid_store *store, const struct grid_cleanup *cleanup,
                         struct grid_error *err);
 
+/*
+ * After a clock that ran ahead: boosts, nodes and tickets from the future are from now on, and keep
+ * the terms that they have; each with an event, and told to `fn` once it is done. `ahead`: the last
+ * change lies in the future, too, as grid_store_check finds out (GRID_FINDING_CLOCK); then there is
+ * a commit in any case, whose time takes its place.
+ */
+int grid_ledger_reset_clock(struct grid_store *store, bool ahead, grid_finding_fn fn,
+                            void *context, struct grid_error *err);
+
 /* --- looking -------------------------------------------------------------------------------- */
 
 /*
@@ -343,5 +352,64 @@ int grid_ledger_nodes(struct grid_store *store, enum grid_mode mode, const char 
 int grid_ledger_policy(struct grid_store *store, struct grid_policy *ret, struct grid_error *err);
 int grid_ledger_policy_set(struct grid_store *store, grid_policy_edit_fn edit, void *context,
                            const char *reason, struct grid_policy *ret, struct grid_error *err);
+
+/* --- export and import: a ledger as one JSON document --------------------------------------- */
+
+#define GRID_EXPORT_VERSION 1
+
+/* Takes a piece of the document. 0, or what the caller ends with. */
+typedef int (*grid_write_fn)(void *context, const char *text, size_t length,
+                             struct grid_error *err);
+
+/* What a document holds. */
+struct grid_export {
+    int64_t created_us, revision;
+    size_t boosts, nodes, tickets, events; /* records that are not sound included */
+    bool policy;
+};
+
+/*
+ * Hands the whole ledger, as it stands at one revision, to `write` in pieces: every record as it is
+ * stored, members and records that we do not understand included. Nothing is settled. Errors: those
+ * of `write`, and of grid_store_transact.
+ */
+int grid_ledger_export(struct grid_store *store, grid_write_fn write, void *context,
+                       struct grid_export *ret, struct grid_error *err);
+
+/* Reads such a document without importing it. EUSAGE: cut off, or no export; ECONFLICT: of a later
+ * version; ENOMEM. `ret` may be NULL. */
+int grid_export_read(const char *text, size_t length, struct grid_export *ret,
+                     struct grid_error *err);
+
+enum grid_import_mode {
+    GRID_IMPORT_EMPTY,   /* only into a ledger that holds nothing, else ECONFLICT */
+    GRID_IMPORT_MERGE,   /* what is there stays; the same with other content: ECONFLICT */
+    GRID_IMPORT_REPLACE, /* what is there goes, history excepted */
+};
+
+/* One document, and how to take it. Strings belong to the caller. */
+struct grid_import {
+    const char *text;
+    size_t length;
+    enum grid_import_mode mode;
+    bool dry_run;
+    const char *reason; /* of the event `restored`: where the document comes from */
+};
+
+struct grid_imported {
+    size_t boosts, nodes, tickets, events; /* taken over */
+    size_t skipped;                        /* were there already, with the same content */
+    size_t ended;                          /* boosts that were there and are not in the document */
+    int64_t revision;                      /* of the ledger now */
+};
+
+/*
+ * Takes the document over in one commit: afterwards the ledger is the old one or the new one. Its
+ * revision and all later tokens are above every one of the ledger and of the document. Errors: as
+ * grid_export_read; ECONFLICT: as the mode says, the message names the first; EREFUSED: merged, a
+ * node would lend more than it has; others as grid_store_transact.
+ */
+int grid_ledger_import(struct grid_store *store, const struct grid_import *import,
+                       struct grid_imported *ret, struct grid_error *err);
 
 #endif

@@ -80,6 +80,9 @@ struct grid_store_options {
     void *event_context;
 };
 
+/* Revisions, and so tokens, are below this: at a thousand a second it lasts for ever. */
+#define GRID_REVISION_MAX (INT64_C(1) << 52)
+
 struct grid_store;
 struct grid_tx;
 
@@ -127,6 +130,9 @@ int64_t grid_store_now(const struct grid_store *store);
 
 /* The store's clock at the beginning, the same for the whole transaction. */
 int64_t grid_tx_now(const struct grid_tx *tx);
+
+/* The highest revision that is known, which the state may be behind. */
+int64_t grid_tx_revision(const struct grid_tx *tx);
 
 /* A fencing token above every one handed out before. */
 int64_t grid_tx_token(struct grid_tx *tx);
@@ -225,9 +231,53 @@ int grid_tx_put_ticket(struct grid_tx *tx, const struct grid_ticket *ticket,
 size_t grid_tx_mark(const struct grid_tx *tx);
 void grid_tx_undo(struct grid_tx *tx, size_t mark);
 
+/* --- whole ledgers: what export and import are made of ------------------------------------- */
+
+/* What a record, or a change, is about. */
+enum grid_subject {
+    GRID_BOOST, GRID_NODE, GRID_POLICY, GRID_TICKET,
+    GRID_EVENT,  /* one that has happened */
+    GRID_MEMBER, /* of the ledger, that we do not know: `"key": value` */
+    GRID_SUBJECTS
+};
+
+/* A record as the text in which it is stored; JSON, unless it is not sound. */
+struct grid_record {
+    enum grid_subject subject;
+    bool sound; /* else it is kept, and never counts */
+    const char *text;
+    size_t length;
+};
+typedef int (*grid_record_fn)(void *context, const struct grid_record *record,
+                              struct grid_error *err);
+
+/* Streams every record of the snapshot, own changes not included, by subject in the order above;
+ * events oldest first. The text is gone after the call. Stops as the other streams do. */
+int grid_tx_records(struct grid_tx *tx, grid_record_fn fn, void *context, struct grid_error *err);
+
+/* From here on the ledger is empty, its history excepted: what is put later is all of it. */
+void grid_tx_clear(struct grid_tx *tx);
+
+/* Takes a record over as it stands, without an event; its text must live until the transaction is
+ * over. A sound one must not be there already (grid_tx_has_put, grid_tx_boosts, ...). ECORRUPT: it
+ * is called sound and is not; ENOMEM. */
+int grid_tx_put_record(struct grid_tx *tx, const struct grid_record *record,
+                       struct grid_error *err);
+
+/* Did this transaction put a change about it? */
+bool grid_tx_has_put(const struct grid_tx *tx, enum grid_subject subject, const char *id);
+
+/* An event (`restored`) that is about the ledger as a whole. ENOMEM. */
+int grid_tx_put_restored(struct grid_tx *tx, const char *reason, struct grid_error *err);
+
+/* The commit gets a revision above this one, as do all tokens that follow. */
+void grid_tx_raise(struct grid_tx *tx, int64_t revision);
+
 /* --- looking after a store ---------------------------------------------------------------- */
 
 enum grid_severity { GRID_FACT, GRID_WARNING, GRID_DAMAGE };
+
+#define GRID_FINDING_CLOCK "clock" /* subject: the last change lies in the future */
 
 /* One thing that a check found, or a fact about the store. Strings are gone after the call. */
 struct grid_finding {
@@ -256,6 +306,12 @@ enum grid_check_flag {
 int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn fn, void *context,
                      struct grid_error *err);
 
+/*
+ * Drops closed parts of the history whose events are all from before `before_us`, if the store
+ * keeps its history in parts, and what is in doubt never. The ledger stays as it is. EIO, ETIMEOUT.
+ */
+int grid_store_sweep(struct grid_store *store, int64_t before_us, struct grid_error *err);
+
 /* --- what a driver is --------------------------------------------------------------------- */
 
 /* What a driver's transaction begins with. */
@@ -267,8 +323,7 @@ struct grid_head {
     struct grid_policy policy;
 };
 
-/* One change, in the order in which they were made. */
-enum grid_subject { GRID_BOOST, GRID_NODE, GRID_POLICY, GRID_TICKET };
+/* One change, in the order in which they were made. One of GRID_EVENT is the event alone. */
 struct grid_change {
     enum grid_subject subject;
     enum grid_event_kind event;
@@ -280,6 +335,9 @@ struct grid_change {
     const struct grid_node *node;    /* of a node: as it is, or, without has_now, as it was last */
     const struct grid_policy *policy;
     const struct grid_ticket *ticket; /* of a ticket: as it is, or, without has_now, was last */
+    const char *text; /* of a record that was taken over; NULL: it was not */
+    size_t length;
+    bool as_text;     /* and nothing has changed since: it says just that */
 };
 
 /* The change-set: `count` changes, read one at a time. */
@@ -293,6 +351,12 @@ size_t grid_changes_events(const struct grid_changes *changes);    /* how many a
 size_t grid_changes_about(const struct grid_changes *changes, enum grid_subject subject);
 bool grid_changes_find(const struct grid_changes *changes, enum grid_subject subject,
                        const char *id, struct grid_change *ret);
+/* What is there goes before anything is written, history excepted? */
+bool grid_changes_clear(const struct grid_changes *changes);
+/* The records that are taken over as text alone, in turn: events of the past, what is not sound,
+ * members. False: no more. */
+bool grid_changes_kept(const struct grid_changes *changes, size_t index, struct grid_record *ret);
+size_t grid_changes_kept_about(const struct grid_changes *changes, enum grid_subject subject);
 /* The event of change `index`; false: a quiet one, which has none. */
 bool grid_changes_event(const struct grid_changes *changes, size_t index, struct grid_event *ret);
 
@@ -327,6 +391,8 @@ struct grid_store_driver {
     /* One of them, found by its name; ENOTFOUND; ECORRUPT: its record is not sound. */
     int (*node)(void *db, const char *name, struct grid_node *ret, struct grid_error *err);
     int (*tickets)(void *db, grid_ticket_fn fn, void *context, struct grid_error *err);
+    /* As grid_tx_records. */
+    int (*records)(void *db, grid_record_fn fn, void *context, struct grid_error *err);
 
     /* All or nothing, and durable when it returns 0. ECONFLICT: another writer was faster, nothing
      * happened, run again. EUNKNOWN: may have been made. Others: nothing happened. */
@@ -344,6 +410,9 @@ struct grid_store_driver {
     /* As grid_store_check. Outside a transaction. */
     int (*check)(void *db, unsigned flags, grid_finding_fn fn, void *context,
                  struct grid_error *err);
+
+    /* As grid_store_sweep; NULL: there are no parts. Outside a transaction. */
+    int (*sweep)(void *db, int64_t before_us, struct grid_error *err);
 };
 
 #endif

@@ -87,6 +87,7 @@ struct boost_op {
         struct buffer lines; /* for people */
         struct buffer ids;   /* of those that ended by this call, not before, each with its NUL */
         size_t ended;        /* how many those are */
+        char first[GRID_ID_SIZE]; /* of them, where there is no memory for `ids` */
     } ending;
 };
 

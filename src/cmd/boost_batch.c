@@ -242,6 +242,8 @@ static void print_line(struct batch *batch, struct boost_line *line)
         print_document(batch, line);
     else if (line->rc >= 0)
         print_text(batch, line);
+    if (line->cmd.out.error && !batch->cmd->out.error)
+        batch->cmd->out.error = line->cmd.out.error;
 }
 
 /* The whole chunk did not come off: the lines that could not even be read have their own errors. */

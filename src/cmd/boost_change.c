@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *plural(size_t count)
 {
@@ -39,6 +38,8 @@ static void add_ended(struct cmd *cmd, struct boost_ending *ending, const struct
         sheet_add(cmd, boost);
     if (before)
         return;
+    if (ending->ended == 0)
+        text_copy(ending->first, sizeof(ending->first), boost->boost_id);
     buffer_add(&ending->ids, boost->boost_id, strlen(boost->boost_id) + 1);
     ending->ended++;
 }
@@ -49,17 +50,13 @@ static void note_done(const struct boost_ending *ending, char *done, size_t size
     const char *at = ending->ids.data, *end = at + ending->ids.length;
     size_t taken = (size_t)snprintf(done, size, "%zu boost%s ended", ending->ended,
                                     plural(ending->ended));
+    if (at == end && ending->ended > 0)
+        snprintf(done + taken, size - taken, " '%s'", text_shown(ending->first));
     for (; at < end && taken + GRID_ID_SIZE < size; at += strlen(at) + 1)
         taken += (size_t)snprintf(done + taken, size - taken, " '%s'", text_shown(at));
 }
 
 /* --- release -------------------------------------------------------------------------------- */
-
-static bool can_ask(const struct cmd *cmd)
-{
-    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && cmd->settings.format != FORMAT_JSON
-           && cmd->settings.format != FORMAT_JSONL;
-}
 
 static int check_call(const struct cmd *cmd, struct grid_error *err)
 {
@@ -80,7 +77,7 @@ static int read_consent(struct boost_op *op, struct grid_error *err)
 {
     struct cmd *cmd = op->cmd;
     op->asks = cmd_value(cmd, "all") && !cmd_value(cmd, "yes") && !op->dry_run;
-    if (!op->asks || can_ask(cmd))
+    if (!op->asks || output_can_ask(cmd))
         return 0;
     return grid_error_advise(err, GRID_EUSAGE, "--dry-run shows what would be released",
                              "release --all needs --yes where nobody can be asked");
@@ -131,6 +128,7 @@ static void print_release(struct boost_op *op)
         (void)sheet_print(cmd, print_released, ending, NULL); /* only a table can fail */
     else
         buffer_add(&cmd->out, ending->lines.data, ending->lines.length);
+    cmd->out.error = cmd->out.error ? cmd->out.error : ending->lines.error;
     if (ending->ended == 0 && op->release.count == 0)
         output_info(cmd, "there is nothing to release");
 }
@@ -159,11 +157,11 @@ static const char **list_ids(const struct boost_ending *ending)
 /* Shows a person what would be released. */
 static bool ask(struct boost_ending *seen)
 {
-    char answer[16] = "";
-    buffer_format(&seen->lines, "release %zu boost%s? [y/N] ", seen->ended, plural(seen->ended));
+    char question[64];
+    snprintf(question, sizeof(question), "release %zu boost%s?", seen->ended,
+             plural(seen->ended));
     (void)file_write_all(STDERR_FILENO, seen->lines.data, seen->lines.length);
-    return read(STDIN_FILENO, answer, sizeof(answer) - 1) > 0 /* a line of a terminal */
-           && (text_same(answer, "y\n") || text_same(answer, "yes\n"));
+    return output_ask(question);
 }
 
 /* Releases what the person saw and agreed to, and nothing that came later. 1: did not agree. */
@@ -263,12 +261,24 @@ static int print_cleanup(struct cleaning *cleaning, struct grid_error *err)
     else if (ending->ended > 0)
         note_done(ending, cmd->done, sizeof(cmd->done));
     json_close(&cleaning->json, ']');
+    cmd->out.error = cmd->out.error ?: ending->lines.error ?: cleaning->soon.error;
     if (cmd->settings.format != FORMAT_TABLE)
         return sheet_print(cmd, print_removed, cleaning, err);
     buffer_format(&cmd->out, "%zu boost%s %s\n", ending->ended, plural(ending->ended),
                   cleaning->dry_run ? "would end" : "ended");
     buffer_add(&cmd->out, ending->lines.data, ending->lines.length);
     return 0;
+}
+
+/* Drops history that is older than anybody wants, and than request ids are known. */
+static void sweep_history(struct cmd *cmd)
+{
+    struct grid_error why = {0};
+    int64_t keep_us = cmd->settings.keep_history * GRID_DAY;
+    if (keep_us < GRID_REQUEST_MEMORY)
+        keep_us = GRID_REQUEST_MEMORY;
+    if (grid_store_sweep(cmd->store, grid_store_now(cmd->store) - keep_us, &why) < 0)
+        output_warning(cmd, "old history is not swept: %s", why.message);
 }
 
 static int run_cleanup(struct cmd *cmd, struct grid_error *err)
@@ -283,6 +293,8 @@ static int run_cleanup(struct cmd *cmd, struct grid_error *err)
     int rc = cmd_duration(cmd, "expiring", false, &cleaning.expiring_us, err);
     cleanup.expiring_us = cleaning.expiring_us;
     rc = rc ?: grid_ledger_cleanup(cmd->store, &cleanup, err);
+    if (rc == 0 && !cleaning.dry_run)
+        sweep_history(cmd);
     rc = rc ?: print_cleanup(&cleaning, err);
     buffer_release(&cleaning.ending.lines);
     buffer_release(&cleaning.ending.ids);

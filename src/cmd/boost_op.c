@@ -2,6 +2,7 @@
 #include "cmd/boost.h"
 #include "host/signals.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,12 +89,16 @@ int boost_op_do(struct cmd *cmd, struct boost_op *op, struct grid_error *err)
 
 /* --- printing ------------------------------------------------------------------------------- */
 
+/* It is done already: what is short of memory is the result. */
 int boost_op_keep(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
+    (void)err;
     struct boost_op *op = context;
     struct grid_boost *members = realloc(op->members, (op->count + 1) * sizeof(*members));
-    if (!members)
-        return grid_error_set(err, GRID_ENOMEM, "no memory for the boosts");
+    if (!members) {
+        op->cmd->out.error = ENOMEM;
+        return 0;
+    }
     op->members = members;
     op->members[op->count++] = *boost;
     return 0;

@@ -24,7 +24,7 @@ struct cmd;
  * should be, the settings are known, cmd->store is open, and cmd->sheet is ready for `rows`.
  */
 struct cmd_verb {
-    const char *name;
+    const char *name; /* "": its noun alone is the command, and has no other verb */
     const char *arguments; /* "ID... [FILE]": what is in brackets may be missing, "..." repeats;
                               what stands behind " -- " is a command line of its own */
     const char *summary;
@@ -46,7 +46,8 @@ extern const struct cmd_noun cmd_nouns[];
 extern const struct cmd_verb boost_request_verbs[], boost_list_verbs[], boost_extend_verbs[],
     boost_change_verbs[], boost_run_verbs[], boost_explain_verbs[], boost_free_verbs[],
     boost_queue_verbs[], boost_history_verbs[], boost_batch_verbs[], node_verbs[],
-    node_set_verbs[], policy_verbs[], store_verbs[];
+    node_set_verbs[], policy_verbs[], backup_verbs[], store_verbs[], store_copy_verbs[],
+    export_verbs[], import_verbs[];
 extern const struct cmd_option cmd_globals[];
 
 /* The noun's verbs in the order of help; NULL at the end. */
@@ -64,7 +65,8 @@ struct settings {
     const char *columns;      /* as typed, or NULL */
     int64_t format, color;    /* enum format, enum color */
     int64_t lock_timeout_us, hook_timeout_us;
-    int64_t keep_generations, keep_history; /* 0: the store's default */
+    int64_t keep_generations; /* 0: the store's default */
+    int64_t keep_history;     /* days */
 };
 
 #define CMD_OPTIONS_MAX 48
@@ -108,6 +110,16 @@ int cmd_main(struct cmd *cmd, int argc, char **argv);
 
 /* Opens the store of the settings; cmd_main closes it. */
 int cmd_store(struct cmd *cmd, struct grid_error *err);
+
+/* Opens a store; *ret is the caller's, for grid_store_close. */
+int cmd_open(struct cmd *cmd, const char *url, struct grid_store **ret, struct grid_error *err);
+
+/* A store's URL as it may be shown: of a server's only the scheme, the rest may hold a password.
+ * Returns `buffer`. */
+char *cmd_place(const char *url, char *buffer, size_t size);
+
+/* What stands between a noun and this verb. */
+#define cmd_blank(verb) ((verb)->name[0] ? " " : "")
 
 /* A text_next_fn over a list of words that ends with NULL. */
 const char *cmd_word(void *words, size_t index);
@@ -180,6 +192,10 @@ int output_finish(struct cmd *cmd, int rc, struct grid_error *err);
 
 /* Prints an error; beside output_finish for what does not end the call. */
 void output_error(const struct cmd *cmd, const struct grid_error *err);
+
+/* Is there a person to ask? And does the person, asked on stderr, say yes? */
+bool output_can_ask(const struct cmd *cmd);
+bool output_ask(const char *question);
 
 /* "Label:      value" onto the result, the value printable; nothing for an empty value. */
 void output_pair(struct cmd *cmd, const char *label, const char *value);

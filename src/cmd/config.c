@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOCK_TIMEOUT_US (10 * GRID_SECOND)
+#define KEEP_HISTORY 90 /* days */
 #define KEEP_MOST 1000
 
 const char *const config_formats[] = {"table", "json", "jsonl", "csv", "id", NULL};
@@ -198,6 +199,7 @@ int config_load(struct cmd *cmd, struct grid_error *err)
 {
     struct settings *settings = &cmd->settings;
     settings->lock_timeout_us = LOCK_TIMEOUT_US;
+    settings->keep_history = KEEP_HISTORY;
     int rc = find_data_dir(cmd, err);
     rc = rc ?: set_store(settings, "file:", err);
     /* Twice: notes about the file are printed as the command line says, and it wins. */

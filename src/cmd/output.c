@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
 #define LABEL_MAX 13 /* "Overcommitted" */
@@ -23,13 +24,18 @@ static bool is_json(const struct cmd *cmd)
     return cmd->settings.format == FORMAT_JSON || cmd->settings.format == FORMAT_JSONL;
 }
 
+/* A line that needs no memory: any message and its hint have room in it, escapes included. */
+static struct buffer line_begin(void)
+{
+    static char room[10 * sizeof(struct grid_error)];
+    return (struct buffer){.data = room, .capacity = sizeof(room), .fd = -1};
+}
+
 /* One line on stderr, in one write, so that lines of several commands do not mix. */
 static void print_line(struct buffer *line)
 {
     buffer_text(line, "\n");
-    if (!line->error)
-        (void)file_write_all(STDERR_FILENO, line->data, line->length);
-    buffer_release(line);
+    (void)file_write_all(STDERR_FILENO, line->data, line->length);
 }
 
 /* {"note":{"level":...}}: pairs of key and text up to a NULL; the line and `status` only if they
@@ -37,7 +43,9 @@ static void print_line(struct buffer *line)
 static void print_json(const struct cmd *cmd, const char *name, int status,
                        const char *const (*pairs)[2], const struct buffer *details)
 {
-    struct buffer line = BUFFER_INIT;
+    bool whole = details && details->length > 0;
+    struct buffer line = whole ? BUFFER_INIT : line_begin();
+    const char *const (*const first)[2] = pairs;
     struct json json = json_begin(&line, -1);
     json_open(&json, '{');
     json_key(&json, name);
@@ -54,13 +62,18 @@ static void print_json(const struct cmd *cmd, const char *name, int status,
         json_key(&json, (*pairs)[0]);
         json_string(&json, (*pairs)[1]);
     }
-    if (details && details->length > 0) {
+    if (whole) {
         json_key(&json, "details");
         json_raw(&json, (struct span){details->data, details->length});
     }
     json_close(&json, '}');
     json_close(&json, '}');
-    print_line(&line);
+    if (line.error)
+        print_json(cmd, name, status, first, NULL); /* of these there is room for everything else */
+    else
+        print_line(&line);
+    if (whole)
+        buffer_release(&line);
 }
 
 void output_note(void *context, enum grid_note_level level, const char *text)
@@ -68,7 +81,7 @@ void output_note(void *context, enum grid_note_level level, const char *text)
     static const char *const words[] = {"warning", "info", "verbose"};
     static const char *const prefixes[] = {"warning: ", "note: ", ""};
     const struct cmd *cmd = context;
-    struct buffer line = BUFFER_INIT;
+    struct buffer line = line_begin();
     char shown[LINE_MAX_BYTES];
     if (cmd->silent || (level == GRID_NOTE_INFO && cmd->settings.quiet)
         || (level == GRID_NOTE_VERBOSE && !cmd->settings.verbose))
@@ -116,7 +129,7 @@ static void add_hint(struct buffer *line, const char *hint)
 /* Messages hold what users and files said; whoever wrote them may have forgotten text_shown. */
 void output_error(const struct cmd *cmd, const struct grid_error *err)
 {
-    struct buffer line = BUFFER_INIT;
+    struct buffer line = line_begin();
     char shown[4 * sizeof(err->message)], where[128] = "";
     const char *hint = err->hint[0] ? err->hint : where;
     if (err->code == GRID_EUSAGE && !cmd->in_file)
@@ -137,6 +150,23 @@ void output_error(const struct cmd *cmd, const struct grid_error *err)
     if (where[0])
         buffer_format(&line, "\n%s", where);
     print_line(&line);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+bool output_can_ask(const struct cmd *cmd)
+{
+    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && !is_json(cmd);
+}
+
+bool output_ask(const char *question)
+{
+    struct buffer line = line_begin();
+    char answer[16] = "", shown[LINE_MAX_BYTES];
+    buffer_format(&line, "%s [y/N] ", text_printable(question, shown, sizeof(shown)));
+    (void)file_write_all(STDERR_FILENO, line.data, line.length);
+    return read(STDIN_FILENO, answer, sizeof(answer) - 1) > 0 /* a line of a terminal */
+           && (text_same(answer, "y\n") || text_same(answer, "yes\n"));
 }
 
 /* --- the result ---------------------------------------------------------------------------- */

@@ -39,8 +39,8 @@ int sheet_begin(struct cmd *cmd, struct grid_error *err)
     *sheet = (struct sheet){.kind = kind, .text = BUFFER_INIT, .chosen = cmd->settings.columns};
     unsigned shown = cmd->settings.format == FORMAT_CSV ? COLUMN_CSV : COLUMN_TABLE;
     if (!kind && sheet->chosen)
-        return grid_error_set(err, GRID_EUSAGE, "--columns: 'grid %s %s' has none",
-                              cmd->noun->name, cmd->verb->name);
+        return grid_error_set(err, GRID_EUSAGE, "--columns: 'grid %s%s%s' has none",
+                              cmd->noun->name, cmd_blank(cmd->verb), cmd->verb->name);
     if (!kind)
         return 0;
     if (cmd->settings.format == FORMAT_JSON) {
@@ -112,6 +112,7 @@ static void add_cells(struct cmd *cmd, const void *row)
         else
             add_csv(&cmd->out, shown, i + 1 == sheet->count);
     }
+    cmd->out.error = cmd->out.error ? cmd->out.error : room.error;
 }
 
 static void print_lines(struct cmd *cmd, const void *row, bool whole)
@@ -126,6 +127,7 @@ static void print_lines(struct cmd *cmd, const void *row, bool whole)
         if (sheet->chosen || (at->label && (whole || at->flags & COLUMN_BRIEF)))
             output_pair(cmd, at->label ? at->label : at->name, cell_text(&cell, at, row, shown));
     }
+    cmd->out.error = cmd->out.error ? cmd->out.error : room.error;
 }
 
 /* --- rows ---------------------------------------------------------------------------------- */

@@ -47,13 +47,15 @@ static const struct row_kind rows_findings = {
 struct looking {
     struct cmd *cmd;
     bool facts; /* printed for people */
+    bool ahead; /* the clock was, when the last change was made */
 };
 
 static int add_finding(void *context, const struct grid_finding *finding, struct grid_error *err)
 {
     (void)err;
-    const struct looking *looking = context;
+    struct looking *looking = context;
     struct cmd *cmd = looking->cmd;
+    looking->ahead |= strcmp(finding->subject, GRID_FINDING_CLOCK) == 0;
     struct row row = {.severity = finding->severity};
     text_copy(row.subject, sizeof(row.subject), finding->subject);
     text_copy(row.text, sizeof(row.text), finding->text);
@@ -70,13 +72,10 @@ static int add_finding(void *context, const struct grid_finding *finding, struct
     return 0;
 }
 
-/* Where the ledger is. Of a server's URL only the scheme: the rest may hold a password. */
 static void add_place(struct looking *looking, struct grid_error *err)
 {
     char place[sizeof(looking->cmd->settings.store)];
-    text_copy(place, sizeof(place), looking->cmd->settings.store);
-    if (strncmp(place, "file:", 5) != 0 && place[0] != '/')
-        place[strcspn(place, ":")] = '\0';
+    cmd_place(looking->cmd->settings.store, place, sizeof(place));
     add_finding(looking, &(struct grid_finding){GRID_FACT, "store", place}, err);
 }
 
@@ -92,9 +91,11 @@ static int run(struct cmd *cmd, struct grid_error *err)
     bool info = strcmp(cmd->verb->name, "info") == 0, repair = cmd->verb->options != NULL;
     bool accept = repair && cmd_value(cmd, "accept-loss");
     unsigned flags = (repair ? GRID_CHECK_REPAIR : 0) | (accept ? GRID_CHECK_ACCEPT_LOSS : 0);
-    struct looking looking = {cmd, info || cmd->settings.verbose};
+    struct looking looking = {cmd, info || cmd->settings.verbose, false};
     add_place(&looking, err);
     int rc = grid_store_check(cmd->store, flags, add_finding, &looking, err);
+    if (rc == 0 && repair && cmd_value(cmd, "reset-clock"))
+        rc = grid_ledger_reset_clock(cmd->store, looking.ahead, add_finding, &looking, err);
     if (cmd->settings.format != FORMAT_TABLE)
         return sheet_print(cmd, print_sound, &rc, err) ?: rc;
     buffer_text(&cmd->out, rc == 0 && !info ? "the ledger is sound\n" : "");
@@ -138,6 +139,7 @@ static const struct cmd_option init_options[] = {
 
 static const struct cmd_option repair_options[] = {
     {"accept-loss", 0, NULL, "go on with what is left where something is lost"},
+    {"reset-clock", 0, NULL, "bring back to now what a clock that ran ahead has dated"},
     {0},
 };
 

@@ -193,8 +193,9 @@ int table_print(struct cmd *cmd, struct grid_error *err)
         lazy_scols_table_enable_noheadings(table, cmd_value(cmd, "no-headings") != NULL);
         /* Cells are never cut: no terminal here, only rows as wide as they are. */
         lazy_scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
-        if (add_columns(sheet, &layout, table) && add_lines(sheet, &layout, table))
-            lazy_scols_print_table_to_string(table, &text);
+        if (add_columns(sheet, &layout, table) && add_lines(sheet, &layout, table)
+            && lazy_scols_print_table_to_string(table, &text) != 0)
+            free(steal(text));
         lazy_scols_unref_table(table);
     }
     if (!text)

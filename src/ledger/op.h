@@ -16,8 +16,9 @@ int op_release(struct grid_tx *tx, struct grid_op *op, struct boost_list *held,
 int op_extend(struct grid_tx *tx, struct grid_op *op, struct boost_list *held,
               struct grid_error *err);
 
-/* The request in one spelling. */
-void request_spell(const struct grid_request *request, char text[static GRID_REQUEST_SIZE]);
+/* The request in one spelling. ENOMEM. */
+int request_spell(const struct grid_request *request, char text[static GRID_REQUEST_SIZE],
+                  struct grid_error *err);
 
 /* ECONFLICT unless both spellings are the same. */
 int request_same(const char *request_id, const char *then, const char *now,

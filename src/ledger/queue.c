@@ -61,7 +61,8 @@ void queue_request(const struct grid_ticket *ticket, struct grid_request *ret)
     memcpy(ret->needs, ticket->needs, sizeof(ret->needs));
 }
 
-void queue_ticket(struct grid_tx *tx, const struct grid_request *request, struct grid_ticket *ret)
+int queue_ticket(struct grid_tx *tx, const struct grid_request *request, struct grid_ticket *ret,
+                 struct grid_error *err)
 {
     int64_t now_us = grid_tx_now(tx);
     *ret = (struct grid_ticket){
@@ -91,8 +92,7 @@ void queue_ticket(struct grid_tx *tx, const struct grid_request *request, struct
     };
     for (size_t i = 0; i < countof(texts); i++)
         text_copy(texts[i].to, texts[i].size, texts[i].from ? texts[i].from : "");
-    if (request->request_id)
-        request_spell(request, ret->requested);
+    return request->request_id ? request_spell(request, ret->requested, err) : 0;
 }
 
 size_t queue_before(const struct queue *queue, enum grid_priority priority)

@@ -16,8 +16,9 @@ int queue_read(struct grid_tx *tx, struct queue *ret, struct grid_error *err);
 /* The request that a ticket stands for; points into it. */
 void queue_request(const struct grid_ticket *ticket, struct grid_request *ret);
 
-/* The ticket of a request, with an age of nothing and a whole lease. */
-void queue_ticket(struct grid_tx *tx, const struct grid_request *request, struct grid_ticket *ret);
+/* The ticket of a request, with an age of nothing and a whole lease. ENOMEM. */
+int queue_ticket(struct grid_tx *tx, const struct grid_request *request, struct grid_ticket *ret,
+                 struct grid_error *err);
 
 /* Grants the tickets that fit now, in their order; one that is not the first only if the promise to
  * the first that waits on stands. The last step of every decision that may change something. */

@@ -10,7 +10,8 @@
 
 /* Two requests are the same when these are: in one order and one spelling. A reason is a remark and
  * does not count. */
-void request_spell(const struct grid_request *request, char text[static GRID_REQUEST_SIZE])
+int request_spell(const struct grid_request *request, char text[static GRID_REQUEST_SIZE],
+                  struct grid_error *err)
 {
     char amount[GRID_AMOUNT_SIZE], time[GRID_TIME_SIZE];
     const char *owner = request->owner;
@@ -37,7 +38,10 @@ void request_spell(const struct grid_request *request, char text[static GRID_REQ
                   request->preempt ? " --preempt" : "", owner ? " --owner " : "",
                   owner ? owner : "");
     const char *all = buffer_string(&out);
-    text_copy(text, GRID_REQUEST_SIZE, all ? all : "");
+    if (!all)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the request");
+    text_copy(text, GRID_REQUEST_SIZE, all);
+    return 0;
 }
 
 /* --- request ids ------------------------------------------------------------------------------ */
@@ -67,8 +71,8 @@ static int find_made(struct grid_tx *tx, const char *request_id, struct grid_boo
     int rc = grid_tx_boosts(tx, &living, boost_take, ret, err);
     if (rc != 0)
         return rc;
-    struct grid_event_filter ended = {.request_id = request_id};
     struct replay replay = {grid_tx_now(tx) - GRID_REQUEST_MEMORY, ret};
+    struct grid_event_filter ended = {.request_id = request_id, .since_us = replay.forgotten_us};
     return grid_tx_events(tx, &ended, take_ended, &replay, err);
 }
 
@@ -127,8 +131,8 @@ int op_request(struct grid_tx *tx, struct grid_op *op, struct boost_list *held,
     *op->grant = (struct grid_grant){0};
     if (op->explain && op->explain->restart)
         op->explain->restart(op->explain->context);
-    request_spell(request, requested);
-    int rc = replay(tx, op, requested, held, err);
+    int rc = request_spell(request, requested, err);
+    rc = rc ?: replay(tx, op, requested, held, err);
     if (rc != 0)
         return rc < 0 ? rc : 0;
     rc = queue_read(tx, &queue, err);

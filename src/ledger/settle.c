@@ -11,13 +11,20 @@
 
 void boost_list_release(struct boost_list *list) { free(list->at); }
 
+int boost_list_reserve(struct boost_list *list, size_t count, struct grid_error *err)
+{
+    if (array_reserve(&list->at, &list->room, count, sizeof(*list->at)) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the boosts");
+    return 0;
+}
+
 int boost_list_add(void *context, const struct grid_boost *boost, struct grid_error *err)
 {
     struct boost_list *list = context;
-    if (array_reserve(&list->at, &list->room, list->count + 1, sizeof(*list->at)) != 0)
-        return grid_error_set(err, GRID_ENOMEM, "no memory for the boosts");
-    list->at[list->count++] = *boost;
-    return 0;
+    int rc = boost_list_reserve(list, list->count + 1, err);
+    if (rc == 0)
+        list->at[list->count++] = *boost;
+    return rc;
 }
 
 int boost_take(void *context, const struct grid_boost *found, struct grid_error *err)

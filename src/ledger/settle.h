@@ -20,6 +20,9 @@ struct boost_list {
 void boost_list_release(struct boost_list *list);
 #define auto_boosts __attribute__((cleanup(boost_list_release)))
 
+/* Makes room for so many in all: until there are more, boost_list_add does not fail. ENOMEM. */
+int boost_list_reserve(struct boost_list *list, size_t count, struct grid_error *err);
+
 /* A grid_boost_fn that appends to the list that is its context. ENOMEM. */
 int boost_list_add(void *list, const struct grid_boost *boost, struct grid_error *err);
 

@@ -57,15 +57,15 @@ static int find_joined(const struct queue *queue, const struct grid_request *req
     char requested[GRID_REQUEST_SIZE];
     if (!request->request_id)
         return 0;
-    request_spell(request, requested);
-    for (size_t i = 0; i < queue->count; i++) {
+    int rc = request_spell(request, requested, err);
+    for (size_t i = 0; rc == 0 && i < queue->count; i++) {
         if (strcmp(queue->at[i].request_id, request->request_id) != 0)
             continue;
         *ret_index = i;
-        int rc = request_same(request->request_id, queue->at[i].requested, requested, err);
+        rc = request_same(request->request_id, queue->at[i].requested, requested, err);
         return rc < 0 ? rc : 1;
     }
-    return 0;
+    return rc;
 }
 
 /* Where the ticket with our id stands; the count: nowhere. */
@@ -94,8 +94,8 @@ static int enqueue_now(struct grid_tx *tx, struct waiter *waiter, struct grid_er
     if (waiter->joined) {
         ticket = queue.at[index];
     } else {
-        queue_ticket(tx, waiter->request, &ticket);
-        rc = grid_tx_put_ticket(tx, &ticket, GRID_EVENT_QUEUED, ticket.reason, err);
+        rc = queue_ticket(tx, waiter->request, &ticket, err);
+        rc = rc ?: grid_tx_put_ticket(tx, &ticket, GRID_EVENT_QUEUED, ticket.reason, err);
         index = queue_before(&queue, ticket.priority);
     }
     text_copy(waiter->id, sizeof(waiter->id), ticket.ticket_id);
@@ -116,6 +116,8 @@ static int enqueue(struct grid_tx *tx, void *context, struct grid_error *err)
     waiter->op.begins = grid_tx_mark(tx);
     rc = rc ?: op_request(tx, &waiter->op, &waiter->held, err);
     waiter->op.ends = grid_tx_mark(tx);
+    if (rc == 0) /* once it is written there must be room to hand it over */
+        rc = boost_list_reserve(&waiter->held, waiter->op.ends - waiter->op.begins, err);
     if (rc == 0) {
         const struct grid_boost *boost = &waiter->op.grant->boost;
         bool later = grid_boost_starts_later(boost, grid_tx_now(tx));

@@ -339,7 +339,7 @@ int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
                 struct grid_error *err)
 {
     int rc = read_any(text, ret, ret_naive, err);
-    if (rc == 0 && ret->starts_us != ret->allocated_us && ret->starts_us >= ret->expires_us)
+    if (rc == 0 && record_starts_late(ret))
         return grid_error_set(err, GRID_ECORRUPT, "'starts_at' is not before 'expires_at'");
     return rc;
 }

@@ -150,5 +150,5 @@ const char *record_scan(const char *at, const char *end, struct grid_boost *ret)
     }
     ret->ended = GRID_ACTIVE;
     ret->ended_us = 0;
-    return begins(at, end, "\n    }", 6) ? at + 6 : NULL;
+    return begins(at, end, "\n    }", 6) && !record_starts_late(ret) ? at + 6 : NULL;
 }

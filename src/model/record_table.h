@@ -48,6 +48,12 @@ static inline void *record_field(const struct record_member *member, const void 
 /* The index of the member with this key (escapes resolved), or -1. */
 int record_find(const struct record_member *members, int count, struct span key);
 
+/* Is it a reservation that would start when it is over? No sound record is. */
+static inline bool record_starts_late(const struct grid_boost *boost)
+{
+    return boost->starts_us != boost->allocated_us && boost->starts_us >= boost->expires_us;
+}
+
 /* Sets the member to what it is when it is missing. Not for those that must be there. */
 void record_reset(const struct record_member *member, void *object);
 

@@ -51,7 +51,7 @@ static const struct {
 
 static const char *record_id(enum grid_subject subject, const void *record)
 {
-    return subject == GRID_POLICY ? "" : (const char *)record + kinds[subject].id;
+    return record && subject != GRID_POLICY ? (const char *)record + kinds[subject].id : "";
 }
 
 /* --- by subject and id ---------------------------------------------------------------------- */
@@ -117,8 +117,12 @@ static int append(struct grid_changes *changes, struct change_entry entry, const
     uint32_t *slot = slot_of(changes, &key);
     entry.hash = key.hash;
     entry.before = *slot;
-    if (entry.before)
-        changes->entries[entry.before - 1].superseded = true;
+    struct change_entry *before = entry.before ? &changes->entries[entry.before - 1] : NULL;
+    if (before) {
+        before->superseded = true;
+        entry.text = before->text;
+        entry.length = before->length;
+    }
     changes->entries[changes->count++] = entry;
     *slot = (uint32_t)changes->count;
     changes->about[entry.subject]++;
@@ -146,14 +150,31 @@ int changes_put_record(struct grid_changes *changes, enum grid_subject subject,
 {
     struct change_entry entry = {.at = changes->texts.length, .at_us = changes->now_us,
                                  .event = event, .subject = subject, .has_now = !removed};
-    grid_auto_free void *copy = malloc(kinds[subject].size);
-    if (!copy)
+    grid_auto_free void *copy = record ? malloc(kinds[subject].size) : NULL;
+    if (record && !copy)
         return grid_error_set(err, GRID_ENOMEM, "no memory for the changes");
-    entry.record = memcpy(copy, record, kinds[subject].size);
+    entry.record = record ? memcpy(copy, record, kinds[subject].size) : NULL;
     int rc = append(changes, entry, record_id(subject, record), reason, err);
     if (rc == 0)
         copy = NULL;
     return rc;
+}
+
+void changes_set_text(struct grid_changes *changes, const struct grid_record *record)
+{
+    struct change_entry *entry = &changes->entries[changes->count - 1];
+    entry->text = record->text;
+    entry->length = record->length;
+}
+
+int changes_keep(struct grid_changes *changes, const struct grid_record *record,
+                 struct grid_error *err)
+{
+    if (array_reserve(&changes->kept, &changes->kept_capacity, changes->kept_count + 1,
+                      sizeof(*record)) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the records");
+    changes->kept[changes->kept_count++] = *record;
+    return 0;
 }
 
 void changes_undo(struct grid_changes *changes, size_t count)
@@ -169,11 +190,16 @@ void changes_undo(struct grid_changes *changes, size_t count)
         free(entry->record);
         changes->count--;
     }
+    if (count == 0) { /* what is taken over has no marks */
+        changes->kept_count = 0;
+        changes->clear = false;
+    }
 }
 
 void changes_release(struct grid_changes *changes)
 {
     changes_undo(changes, 0);
+    free(changes->kept);
     free(changes->entries);
     free(changes->slots.at);
     buffer_release(&changes->texts);
@@ -202,6 +228,24 @@ size_t grid_changes_events(const struct grid_changes *changes) { return changes-
 int64_t grid_changes_revision(const struct grid_changes *changes) { return changes->revision; }
 int64_t grid_changes_now(const struct grid_changes *changes) { return changes->now_us; }
 
+bool grid_changes_clear(const struct grid_changes *changes) { return changes->clear; }
+
+bool grid_changes_kept(const struct grid_changes *changes, size_t index, struct grid_record *ret)
+{
+    if (index >= changes->kept_count)
+        return false;
+    *ret = changes->kept[index];
+    return true;
+}
+
+size_t grid_changes_kept_about(const struct grid_changes *changes, enum grid_subject subject)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < changes->kept_count; i++)
+        count += changes->kept[i].subject == subject;
+    return count;
+}
+
 size_t grid_changes_about(const struct grid_changes *changes, enum grid_subject subject)
 {
     return changes->about[subject];
@@ -220,6 +264,9 @@ void grid_changes_get(const struct grid_changes *changes, size_t index, struct g
     ret->node = entry->subject == GRID_NODE ? entry->record : NULL;
     ret->policy = entry->subject == GRID_POLICY ? entry->record : NULL;
     ret->ticket = entry->subject == GRID_TICKET ? entry->record : NULL;
+    ret->text = entry->text;
+    ret->length = entry->length;
+    ret->as_text = entry->text && entry->before == 0;
     ret->event = (enum grid_event_kind)entry->event;
     ret->at_us = entry->at_us;
     ret->has_was = entry->has_was;

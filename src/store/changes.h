@@ -11,6 +11,8 @@
 struct change_entry {
     size_t at;
     void *record;
+    const char *text; /* that it was taken over from; NULL: none */
+    size_t length;
     int64_t at_us;
     uint32_t hash;
     uint32_t before; /* the change that this one superseded, + 1; 0: none */
@@ -22,7 +24,10 @@ struct grid_changes {
     struct change_entry *entries;
     size_t count, capacity;
     size_t events;   /* changes that are not quiet */
-    size_t about[4]; /* by enum grid_subject */
+    size_t about[GRID_SUBJECTS];
+    struct grid_record *kept; /* taken over as text alone */
+    size_t kept_count, kept_capacity;
+    bool clear; /* what is there goes */
     struct buffer texts;
     struct slots slots; /* by subject and id: the latest change of it */
     int64_t revision, now_us;
@@ -42,6 +47,13 @@ int changes_put(struct grid_changes *changes, const struct grid_boost *was,
 int changes_put_record(struct grid_changes *changes, enum grid_subject subject,
                        const void *record, bool removed, enum grid_event_kind event,
                        const char *reason, struct grid_error *err);
+
+/* The latest change was taken over from this text. */
+void changes_set_text(struct grid_changes *changes, const struct grid_record *record);
+
+/* Takes a record over as text alone. ENOMEM. */
+int changes_keep(struct grid_changes *changes, const struct grid_record *record,
+                 struct grid_error *err);
 
 /* Is any change about this one? Costs the same at any size. */
 bool changes_have(const struct grid_changes *changes, enum grid_subject subject, const char *id);

@@ -1,27 +1,14 @@
 /* Looking after the file driver's ledger: what is there, what is wrong with it, mending it. */
 #include "model/node_record.h"
 #include "store/changes.h"
-#include "store/file.h"
+#include "store/check.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-struct checking {
-    struct file_db *db;
-    grid_finding_fn fn;
-    void *context;
-    const char *what; /* a record is: "record", "node", "ticket" */
-    int rc;        /* of a finding function that stopped the check */
-    bool damaged, unsound; /* `unsound`: nodes or tickets are */
-    struct grid_error *err;
-};
-
-static void report(struct checking *check, enum grid_severity severity, const char *subject,
-                   const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void report(struct checking *check, enum grid_severity severity, const char *subject,
-                   const char *format, ...)
+void check_report(struct checking *check, enum grid_severity severity, const char *subject,
+                  const char *format, ...)
 {
     char text[1024];
     if (severity == GRID_DAMAGE)
@@ -41,23 +28,42 @@ static void report_record(void *context, size_t index, const char *reason)
     const struct checking *check = context;
     char subject[64];
     snprintf(subject, sizeof(subject), "%s %zu", check->what, index);
-    report(context, GRID_WARNING, subject, "%s", reason);
+    check_report(context, GRID_WARNING, subject, "%s", reason);
 }
 
-static void check_list(struct checking *check, enum grid_subject subject, const char *what)
+static int check_list(struct checking *check, enum grid_subject subject, const char *what)
 {
     check->what = what;
-    if (state_check_list(&check->db->state, subject, report_record, check) > 0)
-        check->unsound = true;
+    size_t count = state_check_list(&check->db->state, subject, report_record, check);
+    if (count == SIZE_MAX)
+        return grid_error_set(check->err, GRID_ENOMEM, "no memory to check the %ss", what);
+    check->unsound |= count > 0;
+    return 0;
 }
 
 /* Nothing goes on with a policy that does not read: who could say what it forbids? */
-static void check_policy(struct checking *check)
+static int check_policy(struct checking *check)
 {
     struct grid_policy policy;
     struct grid_error why = {0};
-    if (policy_record_read(check->db->state.policy, &policy, &why) < 0)
-        report(check, GRID_DAMAGE, "policy", "%s", why.message);
+    int rc = policy_record_read(check->db->state.policy, &policy, &why);
+    if (rc == GRID_ENOMEM)
+        return grid_error_set(check->err, rc, "%s", why.message);
+    if (rc < 0)
+        check_report(check, GRID_DAMAGE, "policy", "%s", why.message);
+    return 0;
+}
+
+static void check_time(struct checking *check)
+{
+    char time[GRID_TIME_SIZE];
+    int64_t last_us = check->db->state.timestamp_us;
+    if (last_us)
+        check_report(check, GRID_FACT, "last change", "%s", grid_time_show(last_us, time));
+    if (last_us > clock_now_us() + GRID_MINUTE)
+        check_report(check, GRID_WARNING, GRID_FINDING_CLOCK,
+                     "the last change lies in the future: if the clock ran ahead then, "
+                     "'grid store repair --reset-clock' brings times back");
 }
 
 /* file_load hands its note function a context of its own, so the text is read here. */
@@ -69,41 +75,40 @@ static int check_state(struct checking *check)
     int rc = file_read(db->dirfd, db->name, &text, &length, &db->stat, check->err);
     db->exists = rc == 0;
     if (rc > 0 && db->noted > 0)
-        report(check, GRID_DAMAGE, "state", "it is missing, though revision %lld is known",
-               (long long)db->noted);
+        check_report(check, GRID_DAMAGE, "state", "it is missing, though revision %lld is known",
+                     (long long)db->noted);
     if (rc != 0)
         return rc < 0 ? rc : 0;
     struct grid_error why = {0};
-    report(check, GRID_FACT, "state", "%s/%s", db->dir, db->name);
+    check_report(check, GRID_FACT, "state", "%s/%s", db->dir, db->name);
     check->what = "record";
     rc = state_read(&db->state, text, length, report_record, check, &why);
     if (rc == GRID_ENOMEM)
         return grid_error_set(check->err, rc, "%s", why.message);
     if (rc < 0) {
-        report(check, GRID_DAMAGE, "state", "%s", why.message);
+        check_report(check, GRID_DAMAGE, "state", "%s", why.message);
         return 0;
     }
-    report(check, GRID_FACT, "size", "%zu bytes", length);
-    report(check, GRID_FACT, "revision", "%lld", (long long)db->state.revision);
-    check_list(check, GRID_NODE, "node");
-    report(check, GRID_FACT, "nodes", "%zu", db->state.nodes.count);
-    check_list(check, GRID_TICKET, "ticket");
+    check_report(check, GRID_FACT, "size", "%zu bytes", length);
+    check_report(check, GRID_FACT, "revision", "%lld", (long long)db->state.revision);
+    check_time(check);
+    if ((rc = check_list(check, GRID_NODE, "node")) < 0)
+        return rc;
+    check_report(check, GRID_FACT, "nodes", "%zu", db->state.nodes.count);
+    if ((rc = check_list(check, GRID_TICKET, "ticket")) < 0)
+        return rc;
     if (db->state.waiting.count)
-        report(check, GRID_FACT, "tickets", "%zu", db->state.waiting.count);
-    check_policy(check);
-    report(check, GRID_FACT, "records", "%zu, %zu of them sound", db->state.count,
-           db->state.sound);
+        check_report(check, GRID_FACT, "tickets", "%zu", db->state.waiting.count);
+    if ((rc = check_policy(check)) < 0)
+        return rc;
+    check_report(check, GRID_FACT, "records", "%zu, %zu of them sound", db->state.count,
+                 db->state.sound);
     if (!db->state.has_revision)
-        report(check, GRID_FACT, "written by", "another program: it has no revision");
+        check_report(check, GRID_FACT, "written by", "another program: it has no revision");
     else if (db->state.revision < db->noted)
-        report(check, GRID_WARNING, "revision", "%lld is known: an older file was put back",
-               (long long)db->noted);
-    if ((db->stat.st_mode & S_IWOTH) != 0)
-        report(check, GRID_WARNING, "permissions", "everybody may write '%s/%s'", db->dir,
-               db->name);
-    if (db->state.timestamp_us > clock_now_us() + GRID_MINUTE)
-        report(check, GRID_WARNING, "clock", "the last change lies in the future");
-    return 0;
+        check_report(check, GRID_WARNING, "revision", "%lld is known: an older file was put back",
+                     (long long)db->noted);
+    return check_sums(check);
 }
 
 static int check_generations(struct checking *check)
@@ -118,12 +123,15 @@ static int check_generations(struct checking *check)
         struct grid_error why = {0};
         recover_generation_name(db, numbers[i], name);
         snprintf(subject, sizeof(subject), "generation %lld", (long long)numbers[i]);
-        if (file_load(db, name, &state, NULL, NULL, &why) < 0)
-            report(check, GRID_WARNING, subject, "%s", why.message);
+        int read = file_load(db, name, &state, NULL, NULL, &why);
         state_release(&state);
+        if (read == GRID_ENOMEM)
+            rc = grid_error_set(check->err, read, "%s: %s", subject, why.message);
+        else if (read < 0)
+            check_report(check, GRID_WARNING, subject, "%s", why.message);
     }
     if (rc == 0)
-        report(check, GRID_FACT, "generations", "%zu", count);
+        check_report(check, GRID_FACT, "generations", "%zu", count);
     return rc;
 }
 
@@ -131,10 +139,10 @@ static int report_line(void *context, int64_t offset, struct grid_error *err)
 {
     (void)err;
     if (offset < 0)
-        report(context, GRID_WARNING, "history", "it ends before what the state counts on");
+        check_report(context, GRID_WARNING, "history", "it ends before what the state counts on");
     else
-        report(context, GRID_WARNING, "history", "the line at byte %lld is no event",
-               (long long)offset);
+        check_report(context, GRID_WARNING, "history", "the line at byte %lld is no event",
+                     (long long)offset);
     return 0;
 }
 
@@ -144,11 +152,15 @@ static int check_all(struct checking *check)
     if (rc == 0)
         rc = check_generations(check);
     if (rc == 0 && !check->damaged) {
-        int64_t events = history_check(check->db, report_line, check, check->err);
+        int64_t closed = 0, events = history_check(check->db, report_line, check, check->err);
         if (events < 0)
             return (int)events;
-        report(check, GRID_FACT, "events", "%lld", (long long)events);
+        check_report(check, GRID_FACT, "history", "%lld bytes",
+                     (long long)check->db->state.history_bytes);
+        rc = check_segments(check, &closed);
+        check_report(check, GRID_FACT, "events", "%lld", (long long)(events + closed));
     }
+    rc = rc ?: check_files(check);
     return rc < 0 ? rc : check->rc;
 }
 
@@ -161,25 +173,28 @@ static int salvage(struct checking *check, unsigned flags)
     int rc = recover_salvage(db, &kept, check->err);
     if (rc < 0)
         return rc;
-    report(check, GRID_WARNING, "salvage", "%zu sound records can be kept; what else there was "
-           "is lost", kept);
+    check_report(check, GRID_WARNING, "salvage",
+                 "%zu sound records can be kept; what else there was is lost", kept);
     if (!(flags & GRID_CHECK_ACCEPT_LOSS)) {
         grid_error_set(check->err, GRID_ECORRUPT, "the ledger '%s/%s' can be repaired only with "
                        "a loss", db->dir, db->name);
         return grid_error_hint(check->err, "accept it with 'grid store repair --accept-loss'");
     }
-    struct state_commit commit = {.now_us = clock_now_us(),
-                                  .revision = file_highest_elsewhere(db) + 1};
-    rc = history_whole_lines(db, INT64_MAX, &commit.history_bytes, check->err);
+    struct state_commit commit = {.now_us = clock_now_us()};
+    rc = file_highest_elsewhere(db, &commit.revision, check->err);
+    commit.revision++;
+    rc = rc ?: recover_segments(db, check->err);
+    rc = rc ?: history_whole_lines(db, INT64_MAX, &commit.history_bytes, check->err);
+    commit.segments = db->state.segments;
     if (rc == 0 && db->exists)
-        rc = recover_set_aside(db, aside, check->err);
+        rc = recover_set_aside(db, db->name, aside, check->err);
     if (rc == 0)
         rc = file_replace(db, &db->state, &commit, 0, check->err);
     if (rc < 0)
         return rc;
     file_note_commit(db, &db->state, &commit);
     if (aside[0])
-        report(check, GRID_FACT, "repaired", "the damaged bytes are kept in '%s'", aside);
+        check_report(check, GRID_FACT, "repaired", "the damaged bytes are kept in '%s'", aside);
     return 0;
 }
 
@@ -188,9 +203,10 @@ static int mend_policy(struct checking *check, unsigned flags, struct grid_chang
 {
     struct file_db *db = check->db;
     struct grid_policy policy = GRID_POLICY_DEFAULT;
-    if (policy_record_read(db->state.policy, &policy, check->err) == 0)
-        return 0;
-    int rc = recover_policy(db, &policy, check->err);
+    int rc = policy_record_read(db->state.policy, &policy, check->err);
+    if (rc == 0 || rc == GRID_ENOMEM)
+        return rc;
+    rc = recover_policy(db, &policy, check->err);
     if (rc < 0)
         return rc;
     if (rc > 0 && !(flags & GRID_CHECK_ACCEPT_LOSS))
@@ -199,8 +215,8 @@ static int mend_policy(struct checking *check, unsigned flags, struct grid_chang
                                  "no earlier policy of '%s/%s' reads", db->dir, db->name);
     if (rc > 0)
         policy = GRID_POLICY_DEFAULT;
-    report(check, GRID_WARNING, "policy", rc > 0 ? "the default one is set"
-                                                 : "the last one that reads is set");
+    check_report(check, GRID_WARNING, "policy",
+                 rc > 0 ? "the default one is set" : "the last one that reads is set");
     return changes_put_record(changes, GRID_POLICY, &policy, false, GRID_EVENT_POLICY_SET,
                               "the one in the file did not read", check->err);
 }
@@ -218,12 +234,13 @@ static int mend(struct checking *check, unsigned flags)
     rc = rc ?: mend_policy(check, flags, &changes);
     db->state.drops_unsound = check->unsound && flags & GRID_CHECK_ACCEPT_LOSS;
     if (rc == 0 && (changes.count > 0 || db->state.drops_unsound)) {
-        rc = recover_set_aside(db, aside, check->err);
+        rc = recover_set_aside(db, db->name, aside, check->err);
         rc = rc ?: file_commit(db, &changes, check->err);
     }
     if (rc == 0 && aside[0])
-        report(check, GRID_FACT, "repaired", "%sthe file as it was is kept in '%s'",
-               db->state.drops_unsound ? "unsound nodes and tickets are dropped; " : "", aside);
+        check_report(check, GRID_FACT, "repaired", "%sthe file as it was is kept in '%s'",
+                     db->state.drops_unsound ? "unsound nodes and tickets are dropped; " : "",
+                     aside);
     changes_release(&changes);
     return rc;
 }
@@ -247,6 +264,7 @@ static int repair(struct checking *check, unsigned flags)
     int rc = file_lock_ledger(check->db, check->db->options->lock_timeout_us, check->err);
     if (rc == 0)
         rc = repair_locked(check, flags);
+    rc = rc ?: check_mend_segments(check, flags);
     if (rc == 0)
         check->damaged = false;
     return rc;
@@ -258,16 +276,14 @@ int file_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
     struct checking check = {.db = opaque, .fn = fn, .context = context, .err = err};
     check.db->mode = GRID_WRITE;
     int rc = file_find(opaque, false, err);
-    if (rc == 0) {
-        file_peek_note(opaque);
-        rc = check_all(&check);
-    }
+    if (rc == 0)
+        rc = file_peek_note(opaque, err) ?: check_all(&check);
     bool drops = check.unsound && (flags & GRID_CHECK_ACCEPT_LOSS);
     if (rc == 0 && (check.damaged || drops) && (flags & GRID_CHECK_REPAIR))
         rc = repair(&check, flags);
     if (rc > 0) {
-        report(&check, GRID_FACT, "state", "there is none yet: '%s' does not exist",
-               check.db->dir);
+        check_report(&check, GRID_FACT, "state", "there is none yet: '%s' does not exist",
+                     check.db->dir);
         rc = check.rc;
     }
     if (rc == 0 && check.damaged) {

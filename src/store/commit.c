@@ -82,13 +82,25 @@ static int write_temporary(const struct file_db *db, const struct state *state,
     return failed;
 }
 
-/* 0 or an errno value; as durable as a state before it is given the name. */
-static int write_copy(const struct file_db *db, const char *text, size_t length, const char *other)
+/* In the directory of `other`: it may be elsewhere. */
+static void copy_name(const struct file_db *db, const char *other, char ret[static FILE_NAME_SIZE])
+{
+    const char *slash = strchr(other, '/');
+    snprintf(ret, FILE_NAME_SIZE, "%.*s.%s.tmp-copy", slash ? (int)(slash + 1 - other) : 0, other,
+             db->name);
+}
+
+void file_drop_copy(const struct file_db *db)
+{
+    char name[FILE_NAME_SIZE];
+    copy_name(db, FILE_GENERATIONS "/", name);
+    unlinkat(db->dirfd, name, 0);
+}
+
+int file_write_new(const struct file_db *db, const char *text, size_t length, const char *other)
 {
     char temporary[FILE_NAME_SIZE];
-    const char *slash = strchr(other, '/'); /* into the same directory: it may be elsewhere */
-    snprintf(temporary, sizeof(temporary), "%.*s.%s.tmp-copy",
-             slash ? (int)(slash + 1 - other) : 0, other, db->name);
+    copy_name(db, other, temporary);
     grid_auto_close int fd = openat(db->dirfd, temporary,
                                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                                     file_mode(db));
@@ -109,7 +121,7 @@ static int copy_file(const struct file_db *db, const char *name, const char *oth
     size_t length;
     if (file_read(db->dirfd, name, &text, &length, NULL, NULL) != 0)
         return EIO;
-    return write_copy(db, text, length, other);
+    return file_write_new(db, text, length, other);
 }
 
 int file_keep(const struct file_db *db, const char *name, const char *other)
@@ -136,8 +148,20 @@ int file_keep(const struct file_db *db, const char *name, const char *other)
 /* What another program wrote lacks our members, so it is kept as we took it. */
 static int keep_state(const struct file_db *db, const char *name)
 {
-    return db->adopted ? write_copy(db, db->state.text, db->state.length, name)
+    return db->adopted ? file_write_new(db, db->state.text, db->state.length, name)
                        : file_keep(db, db->name, name);
+}
+
+/* 0 or an errno value. */
+static int make_generations(const struct file_db *db)
+{
+    if (mkdirat(db->dirfd, FILE_GENERATIONS, db->shared ? 02770 : 0700) != 0 && errno != EEXIST)
+        return errno;
+    grid_auto_close int fd = openat(db->dirfd, FILE_GENERATIONS,
+                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        file_give(db, fd);
+    return 0;
 }
 
 static int keep_generation(const struct file_db *db, int64_t revision)
@@ -147,13 +171,8 @@ static int keep_generation(const struct file_db *db, int64_t revision)
     int failed = keep_state(db, name);
     if (failed != ENOENT)
         return failed;
-    if (mkdirat(db->dirfd, FILE_GENERATIONS, db->shared ? 02770 : 0700) != 0 && errno != EEXIST)
-        return errno;
-    grid_auto_close int fd = openat(db->dirfd, FILE_GENERATIONS,
-                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0)
-        file_give(db, fd);
-    return keep_state(db, name);
+    failed = make_generations(db);
+    return failed ? failed : keep_state(db, name);
 }
 
 /*
@@ -259,6 +278,7 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
                               db->name);
     }
     db->seen = file_look(&written); /* if it fails, a watch only returns early */
+    db->stat = written;
     return rename_over(db, name, err);
 }
 
@@ -270,6 +290,22 @@ static size_t pending_size(const struct state *state)
     return size;
 }
 
+/* What was taken over whole cannot be done again from its event: a recovery needs the new state,
+ * in bytes of its own. */
+static void keep_restored(const struct file_db *db, const struct grid_changes *changes)
+{
+    char name[FILE_NAME_SIZE];
+    if (grid_changes_about(changes, GRID_EVENT) == 0)
+        return;
+    recover_generation_name(db, grid_changes_revision(changes), name);
+    int failed = copy_file(db, db->name, name);
+    if (failed == ENOENT && (failed = make_generations(db)) == 0)
+        failed = copy_file(db, db->name, name);
+    if (failed)
+        file_note(db, GRID_NOTE_WARNING, "cannot keep '%s/%s': %s", db->dir, name,
+                  strerror(failed));
+}
+
 int file_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
 {
     struct file_db *db = opaque;
@@ -277,9 +313,10 @@ int file_commit(void *opaque, const struct grid_changes *changes, struct grid_er
     struct state_commit commit = {.changes = changes,
                                   .revision = grid_changes_revision(changes),
                                   .now_us = grid_changes_now(changes),
-                                  .history_bytes = db->state.history_bytes};
+                                  .history_bytes = db->state.history_bytes,
+                                  .segments = db->state.segments};
     if (pending_size(&db->state) > FILE_PENDING_MOST)
-        rc = history_move(db, &commit.history_bytes, err);
+        rc = history_move(db, &commit, err);
     if (rc < 0)
         return rc;
     state_apply(&db->state, changes);
@@ -289,8 +326,11 @@ int file_commit(void *opaque, const struct grid_changes *changes, struct grid_er
         return rc;
     file_note(db, GRID_NOTE_VERBOSE, "wrote '%s/%s': revision %lld, %zu changes", db->dir,
               db->name, (long long)commit.revision, grid_changes_count(changes));
+    if (commit.segments > db->state.segments) /* it was closed, and readers may have it open */
+        unlinkat(db->dirfd, db->history, 0);
     history_hint(db, &commit);
     file_note_commit(db, &db->state, &commit);
+    keep_restored(db, changes);
     if (keep)
         drop_generations(db, (size_t)db->options->keep_generations);
     return 0;

@@ -173,19 +173,15 @@ int file_load(const struct file_db *db, const char *name, struct state *state,
     return rc;
 }
 
-/* The number of the newest generation; 0: none. */
-static int64_t newest_generation(const struct file_db *db)
+int file_highest_elsewhere(const struct file_db *db, int64_t *ret, struct grid_error *err)
 {
-    grid_auto_free int64_t *numbers = NULL;
+    grid_auto_free int64_t *generations = NULL;
     size_t count = 0;
-    if (recover_generations(db, &numbers, &count, NULL) < 0 || count == 0)
-        return 0;
-    return numbers[count - 1];
-}
-
-int64_t file_highest_elsewhere(const struct file_db *db)
-{
-    return file_later(db->noted, file_later(newest_generation(db), history_last_revision(db)));
+    int64_t last = 0;
+    int rc = recover_generations(db, &generations, &count, err);
+    rc = rc ?: history_last_revision(db, &last, err);
+    *ret = file_later(db->noted, file_later(count ? generations[count - 1] : 0, last));
+    return rc;
 }
 
 /* Reads the state file as it is. A missing one is damage when a revision of it is known. */
@@ -196,15 +192,19 @@ int file_load_state(struct file_db *db, bool tell, struct grid_error *err)
     db->exists = rc <= 0;
     if (rc < 0 && rc != GRID_ECORRUPT)
         grid_error_wrap(err, "the ledger in '%s'", db->dir);
+    /* A managed ledger is not taken for an open one, in which capacity is not checked. */
+    if (rc == 0 && db->lock_fd >= 0 && db->noted_nodes > 0 && db->state.has_revision
+        && db->state.revision == db->noted && db->state.nodes.count == 0)
+        return grid_error_set(err, GRID_ECORRUPT, "its nodes are missing, though %lld are known",
+                              (long long)db->noted_nodes);
     if (rc <= 0)
         return rc;
-    if (db->lock_fd < 0)
-        file_peek_note(db);
-    db->revision = file_highest_elsewhere(db);
-    if (db->revision > 0)
+    rc = db->lock_fd < 0 ? file_peek_note(db, err) : 0;
+    rc = rc ?: file_highest_elsewhere(db, &db->revision, err);
+    if (rc == 0 && db->revision > 0)
         return grid_error_set(err, GRID_ECORRUPT, "it is missing, though revision %lld is known",
                               (long long)db->revision);
-    return 0;
+    return rc;
 }
 
 /* The usual case is that state and lock note agree, and costs nothing. */
@@ -214,11 +214,13 @@ int file_find_revision(struct file_db *db, struct grid_error *err)
     db->revision = state->revision;
     if (!db->exists || (state->has_revision && (state->revision == db->noted || db->lock_fd < 0)))
         return 0;
-    if (db->lock_fd < 0)
-        file_peek_note(db);
-    int64_t known = file_highest_elsewhere(db);
+    int64_t known = 0;
+    int rc = db->lock_fd < 0 ? file_peek_note(db, err) : 0;
+    rc = rc ?: file_highest_elsewhere(db, &known, err);
+    if (rc < 0)
+        return rc;
     if (state->has_revision && state->revision < known) {
-        int rc = file_load_state(db, false, err); /* a network file system serves stale names */
+        rc = file_load_state(db, false, err); /* a network file system serves stale names */
         if (rc == GRID_ECORRUPT)
             return recover_state(db, "it changed while it was read", err);
         if (rc < 0)
@@ -271,6 +273,7 @@ static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_err
         rc = file_lock_ledger(db, mode == GRID_WRITE ? db->options->lock_timeout_us : 0, err);
     if (rc == 0 && mode >= GRID_TIDY) {
         file_note_lock(db);
+        file_drop_copy(db);
         rc = file_each(db->dirfd, ".", remove_leftover, db, err);
     }
     if (rc == 0)
@@ -352,9 +355,11 @@ const struct grid_store_driver store_file_driver = {
     .nodes = driver_nodes,
     .node = driver_node,
     .tickets = driver_tickets,
+    .records = file_records,
     .commit = file_commit,
     .end = file_end,
     .watch = file_watch,
     .init = file_init,
     .check = file_check,
+    .sweep = file_sweep,
 };

@@ -11,6 +11,7 @@
 #define FILE_NAME_SIZE 256
 #define FILE_GENERATIONS "generations"
 #define FILE_PENDING_MOST 8192 /* bytes of events in the state file; more go to history.jsonl */
+#define FILE_HISTORY_MOST (8 << 20) /* bytes of history.jsonl; then it is closed into a segment */
 
 /* What tells one state file from the next. */
 struct file_look {
@@ -73,8 +74,9 @@ static inline int64_t file_later(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Step 2: which revision it is. What is of another program, or was put back, gets what it lacks. */
 int file_find_revision(struct file_db *db, struct grid_error *err);
 
-/* What is known of revisions apart from the state file itself: lock note, generations, history. */
-int64_t file_highest_elsewhere(const struct file_db *db);
+/* What is known of revisions apart from the state file itself: lock note, generations, history. What
+ * cannot be read is not nothing: EIO, ENOMEM. */
+int file_highest_elsewhere(const struct file_db *db, int64_t *ret, struct grid_error *err);
 
 /* A new file takes the directory's owner when root makes it. */
 void file_give(const struct file_db *db, int fd);
@@ -93,8 +95,8 @@ void file_note_lock(const struct file_db *db);
 void file_note_commit(struct file_db *db, const struct state *state,
                       const struct state_commit *commit);
 
-/* What is noted there, read without the lock. */
-void file_peek_note(struct file_db *db);
+/* What is noted there, read without the lock. EIO. */
+int file_peek_note(struct file_db *db, struct grid_error *err);
 
 /* --- commit.c --- */
 
@@ -110,7 +112,20 @@ int file_replace(struct file_db *db, const struct state *state, const struct sta
  * an errno value. An `other` that is the same file already is fine; another is replaced. */
 int file_keep(const struct file_db *db, const char *name, const char *other);
 
+/* Writes a file anew, as durable as a state before it is given its name. 0 or an errno value. */
+int file_write_new(const struct file_db *db, const char *text, size_t length, const char *other);
+
+/* Removes what a crash in the middle of that left beside the generations. */
+void file_drop_copy(const struct file_db *db);
+
 /* --- recover.c --- */
+
+/* The numbers of the files in `directory` whose names are as `name` has them, from byte `prefix` of
+ * the file's own name on; rising; *ret is the caller's. ENOMEM, EIO. */
+typedef void (*file_name_fn)(const struct file_db *db, int64_t number,
+                             char ret[static FILE_NAME_SIZE]);
+int file_numbers(const struct file_db *db, const char *directory, size_t prefix,
+                 file_name_fn name, int64_t **ret, size_t *ret_count, struct grid_error *err);
 
 /* The numbers of the generations, rising; *ret is the caller's. ENOMEM, EIO. */
 int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_count,
@@ -128,6 +143,10 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err);
 /* The state file is an older one that was put back: keeps the events since, which are history. */
 int recover_events(struct file_db *db, struct grid_error *err);
 
+/* What counted of history.jsonl stands in a segment now: goes on behind the segments there are.
+ * ENOMEM, EIO. */
+int recover_segments(struct file_db *db, struct grid_error *err);
+
 /* The original does not know our members of the state file, and drops them: takes them from the
  * newest generation that reads, brought forward by the events since. ENOMEM, EIO. */
 int recover_adopt(struct file_db *db, struct grid_error *err);
@@ -136,9 +155,9 @@ int recover_adopt(struct file_db *db, struct grid_error *err);
  * the same way. 1: there is none. ENOMEM, EIO. */
 int recover_policy(struct file_db *db, struct grid_policy *ret, struct grid_error *err);
 
-/* Gives the damaged bytes a second name, before anything replaces them. EIO. */
-int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_SIZE],
-                      struct grid_error *err);
+/* Gives the damaged bytes of `name` a second name, before anything replaces them. EIO. */
+int recover_set_aside(const struct file_db *db, const char *name,
+                      char ret_name[static FILE_NAME_SIZE], struct grid_error *err);
 
 /* For `store repair`: the sound records in damaged bytes, as the text of a state file in
  * db->state. *ret_kept counts them. ENOMEM, EIO. */
@@ -150,12 +169,19 @@ int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err
 int history_events(void *db, const struct grid_event_filter *filter, grid_event_fn fn,
                    void *context, struct grid_error *err);
 
-/* Step 4: writes the pending events of the state to history.jsonl, durably. *ret_end_bytes: how
- * much of it counts then. 1: the disk is full, they stay pending. EIO, ENOMEM. */
-int history_move(const struct file_db *db, int64_t *ret_end_bytes, struct grid_error *err);
+/* Step 4: writes the pending events of the state to history.jsonl, durably, or closes that as a
+ * segment, and notes in `commit` what counts then. 1: the disk is full, they stay pending. EIO,
+ * ENOMEM. */
+int history_move(const struct file_db *db, struct state_commit *commit, struct grid_error *err);
 
 /* Step 7: writes what is pending now behind what counts, as a hint for recovery. */
 void history_hint(const struct file_db *db, const struct state_commit *commit);
+
+/* Hands over every line that counts and is an event, and what is pending, oldest first; stops at
+ * non-zero and returns it. ENOMEM, EIO. */
+typedef int (*history_line_fn)(void *context, struct span line, struct grid_error *err);
+int history_each(const struct file_db *db, history_line_fn fn, void *context,
+                 struct grid_error *err);
 
 /* The text of history.jsonl from `offset` on, hints included; *ret is the caller's; "" when there
  * is none. */
@@ -177,8 +203,45 @@ typedef int (*history_bad_fn)(void *context, int64_t offset, struct grid_error *
 int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context,
                       struct grid_error *err);
 
-/* The revision of the last event of all, hints included; 0: none. */
-int64_t history_last_revision(const struct file_db *db);
+/* The revision of the last event of all, hints included; 0: none. EIO, ENOMEM. */
+int history_last_revision(const struct file_db *db, int64_t *ret, struct grid_error *err);
+
+/* --- segments.c: closed parts of the history, packed, numbered from 1 --- */
+
+void segment_name(const struct file_db *db, int64_t number, char ret[static FILE_NAME_SIZE]);
+bool segments_have(const struct file_db *db, int64_t number);
+
+/* The numbers of those that are there, rising, whether they count or not; *ret is the caller's.
+ * ENOMEM, EIO. */
+int segments_list(const struct file_db *db, int64_t **ret, size_t *ret_count,
+                  struct grid_error *err);
+
+/* The text of one. 1: there is none; ECORRUPT: part of it does not unpack, `out` has the rest;
+ * ENOMEM, EIO. */
+int segment_text(const struct file_db *db, int64_t number, struct buffer *out,
+                 struct grid_error *err);
+
+/* Hands over the text of each that counts and may hold events of since_us (0: no bound) or later.
+ * One that is missing or damaged is told; those before the first were swept. */
+typedef int (*history_text_fn)(void *context, struct span text, struct grid_error *err);
+int segments_each(const struct file_db *db, int64_t since_us, bool newest_first,
+                  history_text_fn fn, void *context, struct grid_error *err);
+
+/* Writes one, durably. EINTERNAL: zlib is not installed; EIO, ENOMEM. */
+int segment_write(const struct file_db *db, int64_t number, const char *text, size_t length,
+                  struct grid_error *err);
+
+/* Writes what counts of history.jsonl as the segment after the last that counts. False: it could
+ * not be written, which is told. */
+bool segments_close(const struct file_db *db);
+
+/* As the driver's sweep. */
+int file_sweep(void *db, int64_t before_us, struct grid_error *err);
+
+/* --- records.c --- */
+
+/* As the driver's records. */
+int file_records(void *db, grid_record_fn fn, void *context, struct grid_error *err);
 
 /* --- watch.c --- */
 

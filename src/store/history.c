@@ -114,6 +114,38 @@ static int pass_backward(const struct lookup *lookup, int fd, int64_t end, struc
     return 0;
 }
 
+static int pass_closed(void *context, struct span text, struct grid_error *err)
+{
+    size_t rest;
+    return pass_block(context, text.at, text.length, true, &rest, err);
+}
+
+/* The segment into which what counts of history.jsonl was closed since the state was read, or by
+ * somebody who was killed before that counted. False: there is none that has it. */
+static bool read_closed(const struct file_db *db, struct buffer *out)
+{
+    int64_t next = db->state.segments + 1;
+    return segments_have(db, next) && segment_text(db, next, out, NULL) == 0
+           && (int64_t)out->length >= db->state.history_bytes;
+}
+
+/* What counts of history.jsonl. The file is opened before the segment is looked for: see
+ * segments.c. */
+static int pass_open(const struct file_db *db, struct lookup *lookup, struct grid_error *err)
+{
+    grid_auto_buffer struct buffer closed = BUFFER_INIT;
+    grid_auto_close int fd = -1;
+    if (db->state.history_bytes == 0)
+        return 0;
+    int rc = open_history(db, O_RDONLY, &fd, NULL, err);
+    if (rc >= 0 && read_closed(db, &closed))
+        return pass_closed(lookup, (struct span){closed.data, (size_t)db->state.history_bytes},
+                           err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0; /* `store check` reports that it is gone */
+    return pass_backward(lookup, fd, db->state.history_bytes, err);
+}
+
 int history_events(void *opaque, const struct grid_event_filter *filter, grid_event_fn fn,
                    void *context, struct grid_error *err)
 {
@@ -125,13 +157,50 @@ int history_events(void *opaque, const struct grid_event_filter *filter, grid_ev
             return rc;
     }
     lookup.needle = needle_of(filter);
-    if (db->state.history_bytes == 0)
-        return 0;
-    grid_auto_close int fd = -1;
-    int rc = open_history(db, O_RDONLY, &fd, NULL, err);
-    if (rc != 0)
-        return rc < 0 ? rc : 0; /* `store check` reports that it is gone */
-    return pass_backward(&lookup, fd, db->state.history_bytes, err);
+    int rc = pass_open(db, &lookup, err);
+    return rc ?: segments_each(db, filter->since_us, true, pass_closed, &lookup, err);
+}
+
+/* --- reading, oldest first ------------------------------------------------------------------ */
+
+struct every {
+    history_line_fn fn;
+    void *context;
+};
+
+static int pass_forward(void *context, struct span text, struct grid_error *err)
+{
+    const struct every *every = context;
+    const char *end = text.at + text.length;
+    int rc = 0;
+    for (const char *at = text.at, *stop; rc == 0 && at < end; at = stop + 1) {
+        struct grid_event event;
+        stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop : end;
+        struct span line = {at, (size_t)(stop - at)};
+        rc = line.length ? record_event_read(line, &event, err) : GRID_ECORRUPT;
+        rc = rc == 0 ? every->fn(every->context, line, err) : rc == GRID_ECORRUPT ? 0 : rc;
+    }
+    return rc;
+}
+
+int history_each(const struct file_db *db, history_line_fn fn, void *context,
+                 struct grid_error *err)
+{
+    grid_auto_buffer struct buffer closed = BUFFER_INIT;
+    grid_auto_free char *text = NULL;
+    size_t length = 0, counts = (size_t)db->state.history_bytes;
+    struct every every = {fn, context};
+    int rc = db->dirfd < 0 ? 0 : segments_each(db, 0, false, pass_forward, &every, err);
+    if (rc == 0 && counts > 0)
+        rc = history_text(db, 0, &text, &length, err);
+    if (rc == 0 && counts > 0 && read_closed(db, &closed))
+        rc = pass_forward(&every, (struct span){closed.data, counts}, err);
+    else if (rc == 0 && counts > 0)
+        rc = pass_forward(&every, (struct span){text, length < counts ? length : counts}, err);
+    for (size_t i = 0; rc == 0 && i < db->state.pending.count; i++)
+        rc = fn(context, db->state.pending.at[i], err);
+    return rc;
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
@@ -146,31 +215,38 @@ static void put_pending(const struct file_db *db, struct buffer *out)
     }
 }
 
-int history_move(const struct file_db *db, int64_t *ret_end_bytes, struct grid_error *err)
+int history_move(const struct file_db *db, struct state_commit *commit, struct grid_error *err)
 {
     grid_auto_buffer struct buffer out = BUFFER_INIT;
+    int64_t counts = db->state.history_bytes;
     put_pending(db, &out);
     if (out.error)
         return grid_error_set(err, GRID_ENOMEM, "no memory to write the history");
+    if (counts > 0 && counts + (int64_t)out.length > FILE_HISTORY_MOST && segments_close(db)) {
+        commit->history_bytes = 0;
+        commit->segments++;
+        return 0;
+    }
     grid_auto_close int fd = -1;
     struct stat st;
     int rc = open_history(db, O_RDWR | O_CREAT, &fd, &st, err);
-    if (rc != 0)
-        return rc;
+    if (rc != 0) /* there may be no inode left for it */
+        return rc < 0 && (errno == ENOSPC || errno == EDQUOT) ? 1 : rc;
     if (st.st_size == 0)
         file_give(db, fd);
-    int failed = file_pwrite_all(fd, out.data, out.length, db->state.history_bytes);
+    int failed = file_pwrite_all(fd, out.data, out.length, counts);
     if (!failed && fdatasync(fd) != 0)
         failed = errno;
     /* Once, the name must be durable as well; the hints have most often made the file already. */
-    if (!failed && db->state.history_bytes == 0 && fsync(db->dirfd) != 0)
+    if (!failed && counts == 0 && fsync(db->dirfd) != 0)
         failed = errno;
     if (failed == ENOSPC || failed == EDQUOT)
         return 1;
     if (failed)
         return grid_error_errno(err, GRID_EIO, failed, "cannot write '%s/%s'", db->dir,
                                 db->history);
-    *ret_end_bytes = db->state.history_bytes + (int64_t)out.length;
+    commit->history_bytes = counts + (int64_t)out.length;
+    commit->moved = true;
     return 0;
 }
 
@@ -186,7 +262,7 @@ void history_hint(const struct file_db *db, const struct state_commit *commit)
         file_give(db, fd);
     grid_auto_buffer struct buffer out = BUFFER_INIT;
     out.fd = fd;
-    if (commit->history_bytes == db->state.history_bytes)
+    if (!commit->moved)
         put_pending(db, &out);
     struct json json = json_begin(&out, -1);
     if (commit->changes)
@@ -218,21 +294,33 @@ int history_text(const struct file_db *db, int64_t offset, char **ret, size_t *r
 static int take_revision(void *context, const struct grid_event *event, struct grid_error *err)
 {
     (void)err;
-    if (event->revision >= STATE_REVISION_MAX)
+    if (event->revision >= GRID_REVISION_MAX)
         return 0;
     *(int64_t *)context = event->revision;
     return 1;
 }
 
-int64_t history_last_revision(const struct file_db *db)
+int history_last_revision(const struct file_db *db, int64_t *ret, struct grid_error *err)
 {
-    int64_t revision = 0;
-    struct lookup lookup = {.fn = take_revision, .context = &revision};
+    struct lookup lookup = {.fn = take_revision, .context = ret};
     grid_auto_close int fd = -1;
     struct stat st;
-    if (open_history(db, O_RDONLY, &fd, &st, NULL) == 0)
-        (void)pass_backward(&lookup, fd, st.st_size, NULL);
-    return revision;
+    grid_auto_free int64_t *numbers = NULL;
+    grid_auto_buffer struct buffer text = BUFFER_INIT;
+    size_t count = 0;
+    *ret = 0;
+    int rc = open_history(db, O_RDONLY, &fd, &st, err);
+    if (rc == 0)
+        rc = pass_backward(&lookup, fd, st.st_size, err);
+    if (rc < 0 || *ret > 0)
+        return rc < 0 ? rc : 0;
+    rc = segments_list(db, &numbers, &count, err);
+    if (rc == 0 && count > 0)
+        rc = segment_text(db, numbers[count - 1], &text, err);
+    if (rc < 0 && rc != GRID_ECORRUPT) /* of a damaged one there is the rest */
+        return rc;
+    rc = pass_closed(&lookup, (struct span){text.data, text.length}, err);
+    return rc < 0 ? rc : 0;
 }
 
 int history_whole_lines(const struct file_db *db, int64_t before, int64_t *ret_bytes,
@@ -266,6 +354,13 @@ int history_settle(struct file_db *db, struct grid_error *err)
         return grid_error_set(err, GRID_EIO, "'%s/%s' is not a file", db->dir, db->history);
     if (st.st_size >= db->state.history_bytes)
         return 0;
+    if (segments_have(db, db->state.segments + 1)) {
+        if (db->lock_fd < 0)
+            return 0; /* closed since the state was read */
+        int rc = recover_segments(db, err);
+        if (rc < 0 || db->state.history_bytes == 0)
+            return rc;
+    }
     file_note(db, GRID_NOTE_WARNING, "'%s/%s' is shorter than it was: events are lost", db->dir,
               db->history);
     if (db->state.pending.count > 0 &&

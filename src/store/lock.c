@@ -2,6 +2,7 @@
 #include "store/file.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static int64_t read_number(const cJSON *note, const char *key)
 {
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(note, key);
     return number && number->type == cJSON_Number && number->valuedouble > 0
-                   && number->valuedouble < (double)STATE_REVISION_MAX
+                   && number->valuedouble < (double)GRID_REVISION_MAX
                ? (int64_t)number->valuedouble : 0;
 }
 
@@ -26,11 +27,16 @@ struct note {
     int64_t revision, told, nodes;
     char holder[256];
 };
-static struct note read_note(int fd)
+static int read_note(int fd, struct note *ret, struct grid_error *err)
 {
     char text[NOTE_SIZE];
     struct note note;
-    ssize_t length = pread(fd, text, sizeof(text), 0);
+    ssize_t length;
+    do {
+        length = pread(fd, text, sizeof(text), 0);
+    } while (length < 0 && errno == EINTR);
+    if (length < 0)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot read the lock file");
     cJSON *json = length > 0 ? cJSON_ParseWithLength(text, (size_t)length) : NULL;
     const cJSON *holder = cJSON_GetObjectItemCaseSensitive(json, "holder");
     note.revision = read_number(json, "revision");
@@ -39,15 +45,20 @@ static struct note read_note(int fd)
     text_copy(note.holder, sizeof(note.holder),
               holder && holder->type == cJSON_String ? holder->valuestring : "");
     cJSON_Delete(json);
-    return note;
+    *ret = note;
+    return 0;
 }
 
-static void take_note(struct file_db *db, int fd)
+static int take_note(struct file_db *db, int fd, struct grid_error *err)
 {
-    struct note note = read_note(fd);
+    struct note note;
+    int rc = read_note(fd, &note, err);
+    if (rc < 0)
+        return grid_error_wrap(err, "the ledger in '%s'", db->dir);
     db->noted = note.revision;
     db->told = note.told;
     db->noted_nodes = note.nodes;
+    return 0;
 }
 
 /* Who holds it, and the revision: written over itself, padded so that it never shrinks. */
@@ -84,8 +95,8 @@ void file_note_commit(struct file_db *db, const struct state *state,
 static int lock_failed(const struct file_db *db, int fd, const char *name, struct grid_error *err)
 {
     char shown[256];
-    struct note note = read_note(fd);
-    if (err->code == GRID_ETIMEOUT && note.holder[0]) {
+    struct note note;
+    if (err->code == GRID_ETIMEOUT && read_note(fd, &note, NULL) == 0 && note.holder[0]) {
         grid_error_set(err, GRID_ETIMEOUT, "cannot lock '%s/%s': %s held it longer than %.3g s",
                        db->dir, name, text_printable(note.holder, shown, sizeof(shown)),
                        (double)db->options->lock_timeout_us / 1e6);
@@ -115,18 +126,20 @@ int file_lock_ledger(struct file_db *db, int64_t timeout_us, struct grid_error *
         if (fstatat(db->dirfd, name, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
             there.st_ino != mine.st_ino || there.st_dev != mine.st_dev)
             continue;
-        take_note(db, fd);
+        rc = take_note(db, fd, err);
+        if (rc < 0)
+            return rc;
         db->lock_fd = steal_fd(fd);
         file_note(db, GRID_NOTE_VERBOSE, "locked '%s/%s'", db->dir, name);
         return 0;
     }
 }
 
-void file_peek_note(struct file_db *db)
+int file_peek_note(struct file_db *db, struct grid_error *err)
 {
     char name[FILE_NAME_SIZE];
     grid_auto_close int fd = -1;
     file_lock_name(db, name);
-    if (file_open(db->dirfd, name, O_RDONLY, 0, &fd, NULL, NULL) == 0)
-        take_note(db, fd);
+    int rc = file_open(db->dirfd, name, O_RDONLY, 0, &fd, NULL, err);
+    return rc == 0 ? take_note(db, fd, err) : rc < 0 ? rc : 0;
 }

@@ -2,8 +2,10 @@
  * contract; optimistic, so that the running again of a decision is tested. */
 #include "store/driver.h"
 
+#include "model/node_record.h"
+#include "model/record.h"
+#include "model/ticket_record.h"
 #include "util/clock.h"
-#include "util/text.h"
 
 #include <poll.h>
 #include <stddef.h>
@@ -195,6 +197,60 @@ static int memory_tickets(void *opaque, grid_ticket_fn fn, void *context, struct
     return rc;
 }
 
+static int hand_over(enum grid_subject subject, struct buffer *text, grid_record_fn fn,
+                     void *context, struct grid_error *err)
+{
+    const char *string = buffer_string(text);
+    struct grid_record record = {subject, true, string, text->length};
+    int rc = string ? fn(context, &record, err)
+                    : grid_error_set(err, GRID_ENOMEM, "no memory to export");
+    text->length = 0;
+    return rc;
+}
+
+static bool is_default(const struct grid_policy *policy)
+{
+    grid_auto_buffer struct buffer now = BUFFER_INIT, unset = BUFFER_INIT;
+    struct json json = json_begin(&now, -1), other = json_begin(&unset, -1);
+    struct grid_policy none = GRID_POLICY_DEFAULT;
+    policy_record_write(&json, policy);
+    policy_record_write(&other, &none);
+    return now.length == unset.length && memcmp(now.data, unset.data, now.length) == 0;
+}
+
+static int memory_records(void *opaque, grid_record_fn fn, void *context, struct grid_error *err)
+{
+    const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
+    grid_auto_buffer struct buffer text = BUFFER_INIT;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ledger->count; i++) {
+        struct json json = json_begin(&text, 2);
+        record_write(&json, &ledger->boosts[i]);
+        rc = hand_over(GRID_BOOST, &text, fn, context, err);
+    }
+    for (size_t i = 0; rc == 0 && i < ledger->node_count; i++) {
+        struct json json = json_begin(&text, 2);
+        node_record_write(&json, (struct span){0}, &ledger->nodes[i]);
+        rc = hand_over(GRID_NODE, &text, fn, context, err);
+    }
+    if (rc == 0 && !is_default(&ledger->policy)) {
+        struct json json = json_begin(&text, 1);
+        policy_record_write(&json, &ledger->policy);
+        rc = hand_over(GRID_POLICY, &text, fn, context, err);
+    }
+    for (size_t i = 0; rc == 0 && i < ledger->ticket_count; i++) {
+        struct json json = json_begin(&text, 2);
+        ticket_record_write(&json, (struct span){0}, &ledger->tickets[i]);
+        rc = hand_over(GRID_TICKET, &text, fn, context, err);
+    }
+    for (size_t i = 0; rc == 0 && i < ledger->event_count; i++) {
+        struct json json = json_begin(&text, -1);
+        record_event_write(&json, &ledger->events[i], (struct span){0});
+        rc = hand_over(GRID_EVENT, &text, fn, context, err);
+    }
+    return rc;
+}
+
 /* Puts the record in the place of the one with its id, which is `id` bytes into it, or behind all;
  * or, with `gone`, takes that one out. There is room. */
 static void apply(void *records, size_t *count, size_t size, size_t id, const void *record,
@@ -224,8 +280,19 @@ static void apply_change(struct ledger *ledger, const struct grid_change *change
     else if (change->subject == GRID_TICKET)
         apply(ledger->tickets, &ledger->ticket_count, sizeof(*change->ticket),
               offsetof(struct grid_ticket, ticket_id), change->ticket, gone);
-    else
+    else if (change->subject == GRID_POLICY)
         ledger->policy = *change->policy;
+}
+
+/* Events of the past; there is room. What is not sound cannot be kept here. */
+static void apply_kept(struct ledger *ledger, const struct grid_changes *changes)
+{
+    struct grid_record kept;
+    for (size_t i = 0; grid_changes_kept(changes, i, &kept); i++)
+        if (kept.subject == GRID_EVENT
+            && record_event_read((struct span){kept.text, kept.length},
+                                 &ledger->events[ledger->event_count], NULL) == 0)
+            ledger->event_count++;
 }
 
 static int memory_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
@@ -237,15 +304,21 @@ static int memory_commit(void *opaque, const struct grid_changes *changes, struc
         db->fail_next_commit = false;
         return grid_error_set(err, GRID_ECONFLICT, "another writer was faster");
     }
+    size_t events = ledger->event_count + count + grid_changes_kept_about(changes, GRID_EVENT);
     if (array_reserve(&ledger->boosts, &ledger->capacity, ledger->count + count,
                 sizeof(*ledger->boosts)) != 0 ||
-        array_reserve(&ledger->events, &ledger->event_capacity, ledger->event_count + count,
-                sizeof(*ledger->events)) != 0 ||
+        array_reserve(&ledger->events, &ledger->event_capacity, events,
+                      sizeof(*ledger->events)) != 0 ||
         array_reserve(&ledger->nodes, &ledger->node_capacity, ledger->node_count + count,
                       sizeof(*ledger->nodes)) != 0 ||
         array_reserve(&ledger->tickets, &ledger->ticket_capacity, ledger->ticket_count + count,
                       sizeof(*ledger->tickets)) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to commit");
+    if (grid_changes_clear(changes)) {
+        ledger->count = ledger->node_count = ledger->ticket_count = 0;
+        ledger->policy = GRID_POLICY_DEFAULT;
+    }
+    apply_kept(ledger, changes);
     struct grid_change change;
     for (size_t i = 0; i < count; i++) {
         grid_changes_get(changes, i, &change);
@@ -298,6 +371,7 @@ const struct grid_store_driver store_memory_driver = {
     .nodes = memory_nodes,
     .node = memory_node,
     .tickets = memory_tickets,
+    .records = memory_records,
     .commit = memory_commit,
     .end = memory_end,
     .watch = memory_watch,

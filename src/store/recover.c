@@ -15,6 +15,12 @@ int recover_events(struct file_db *db, struct grid_error *err)
     return replay_events(db, &db->state, NULL, &db->state.more[0], err);
 }
 
+int recover_segments(struct file_db *db, struct grid_error *err)
+{
+    int64_t last;
+    return replay_segments(db, &db->state, NULL, &last, err);
+}
+
 /* The new text, read as if it had been the file: db->state. */
 static int replace_in_memory(struct file_db *db, const struct state *state,
                              const struct state_commit *commit, struct grid_error *err)
@@ -33,7 +39,9 @@ static int adopt(struct file_db *db, struct found *found, bool has_generation,
                  struct grid_error *err)
 {
     int rc = has_generation ? state_adopt(&db->state, &found->state, steal(found->lines), err)
-                            : history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
+                            : recover_segments(db, err);
+    if (rc == 0 && !has_generation)
+        rc = history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
     if (rc == 0 && (found->torn || found->reached < db->told))
         file_note(db, GRID_NOTE_WARNING, "another program wrote '%s/%s': what was set of nodes and "
                   "policy after revision %lld is lost at most", db->dir, db->name,
@@ -43,7 +51,8 @@ static int adopt(struct file_db *db, struct found *found, bool has_generation,
         return rc;
     struct state_commit commit = {.changes = &found->changes, .revision = db->revision,
                                   .now_us = db->state.timestamp_us,
-                                  .history_bytes = db->state.history_bytes};
+                                  .history_bytes = db->state.history_bytes,
+                                  .segments = db->state.segments};
     return replace_in_memory(db, &db->state, &commit, err);
 }
 
@@ -94,18 +103,23 @@ static int add_restored(const struct file_db *db, struct found *found,
     return 0;
 }
 
-int recover_set_aside(const struct file_db *db, char ret_name[static FILE_NAME_SIZE],
-                      struct grid_error *err)
+int recover_set_aside(const struct file_db *db, const char *name,
+                      char ret_name[static FILE_NAME_SIZE], struct grid_error *err)
 {
     char stamp[32];
     struct tm utc;
     struct stat st;
     time_t now = (time_t)(clock_now_us() / GRID_SECOND);
     strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-    snprintf(ret_name, FILE_NAME_SIZE, "%s.corrupt-%s", db->name, stamp);
+    snprintf(ret_name, FILE_NAME_SIZE, "%s.corrupt-%s", name, stamp);
     for (int i = 2; fstatat(db->dirfd, ret_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && i < 1000; i++)
-        snprintf(ret_name, FILE_NAME_SIZE, "%s.corrupt-%s-%d", db->name, stamp, i);
-    int failed = file_keep(db, db->name, ret_name);
+        snprintf(ret_name, FILE_NAME_SIZE, "%s.corrupt-%s-%d", name, stamp, i);
+    int failed = file_keep(db, name, ret_name);
+    /* A power cut may keep a later rename and lose this name, and the bytes with it. */
+    if (!failed && fsync(db->dirfd) != 0) {
+        failed = errno;
+        unlinkat(db->dirfd, ret_name, 0);
+    }
     if (failed)
         return grid_error_errno(err, GRID_EIO, failed, "cannot keep the damaged bytes as '%s'",
                                 ret_name);
@@ -137,7 +151,7 @@ static int replace_in_file(struct file_db *db, const struct found *found,
                            const struct state_commit *commit, char *ret_aside,
                            struct grid_error *err)
 {
-    int rc = db->exists ? recover_set_aside(db, ret_aside, err) : 0;
+    int rc = db->exists ? recover_set_aside(db, db->name, ret_aside, err) : 0;
     if (rc == 0)
         rc = file_replace(db, &found->state, commit, 0, err);
     if (rc < 0 && rc != GRID_EUNKNOWN && ret_aside[0]) { /* nothing was replaced */
@@ -148,8 +162,6 @@ static int replace_in_file(struct file_db *db, const struct found *found,
         db->exists = true;
         db->told = commit->revision; /* the recovery is an event */
         file_note_commit(db, &found->state, commit);
-        if (fstatat(db->dirfd, db->name, &db->stat, 0) != 0)
-            return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s'", db->name);
     }
     return rc;
 }
@@ -167,9 +179,13 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
         rc = replay_events(db, &found.state, &found, &found.lines, err);
     if (rc < 0)
         return rc;
-    int64_t known = file_highest_elsewhere(db);
+    int64_t known;
+    rc = file_highest_elsewhere(db, &known, err);
+    if (rc < 0)
+        return rc;
     struct state_commit commit = {.changes = &found.changes,
                                   .history_bytes = found.state.history_bytes,
+                                  .segments = found.state.segments,
                                   .revision = file_later(known, found.reached) + 1,
                                   .now_us = file_later(clock_now_us(), found.state.timestamp_us)};
     char aside[FILE_NAME_SIZE] = "";

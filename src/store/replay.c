@@ -27,6 +27,8 @@ void recover_generation_name(const struct file_db *db, int64_t revision,
 
 struct numbers {
     const struct file_db *db;
+    file_name_fn name;
+    size_t prefix;
     int64_t *at;
     size_t count, capacity;
 };
@@ -35,17 +37,17 @@ static int add_number(void *context, const char *name, struct grid_error *err)
 {
     struct numbers *numbers = context;
     char again[FILE_NAME_SIZE];
-    int stem = stem_length(numbers->db);
-    if (strncmp(name, numbers->db->name, (size_t)stem) != 0 || name[stem] != '.')
+    if (strlen(name) <= numbers->prefix)
         return 0;
-    int64_t revision = strtoll(name + stem + 1, NULL, 10);
-    recover_generation_name(numbers->db, revision, again);
-    if (revision <= 0 || strcmp(strchr(again, '/') + 1, name) != 0)
+    int64_t number = strtoll(name + numbers->prefix, NULL, 10);
+    numbers->name(numbers->db, number, again);
+    const char *slash = strrchr(again, '/');
+    if (number <= 0 || strcmp(slash ? slash + 1 : again, name) != 0)
         return 0;
     if (array_reserve(&numbers->at, &numbers->capacity, numbers->count + 1,
                       sizeof(*numbers->at)) != 0)
-        return grid_error_set(err, GRID_ENOMEM, "no memory to list the generations");
-    numbers->at[numbers->count++] = revision;
+        return grid_error_set(err, GRID_ENOMEM, "no memory to list '%s'", numbers->db->dir);
+    numbers->at[numbers->count++] = number;
     return 0;
 }
 
@@ -55,18 +57,11 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_count,
-                        struct grid_error *err)
+int file_numbers(const struct file_db *db, const char *directory, size_t prefix,
+                 file_name_fn name, int64_t **ret, size_t *ret_count, struct grid_error *err)
 {
-    struct numbers numbers = {.db = db};
-    struct stat st;
-    int rc = 0;
-    bool any = db->dirfd >= 0 && fstatat(db->dirfd, FILE_GENERATIONS, &st, 0) == 0;
-    if (db->dirfd >= 0 && !any && errno != ENOENT)
-        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/" FILE_GENERATIONS "'",
-                                db->dir);
-    if (any)
-        rc = file_each(db->dirfd, FILE_GENERATIONS, add_number, &numbers, err);
+    struct numbers numbers = {.db = db, .name = name, .prefix = prefix};
+    int rc = file_each(db->dirfd, directory, add_number, &numbers, err);
     if (rc < 0) {
         free(numbers.at);
         return rc;
@@ -76,6 +71,21 @@ int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_cou
     *ret = numbers.at;
     *ret_count = numbers.count;
     return 0;
+}
+
+int recover_generations(const struct file_db *db, int64_t **ret, size_t *ret_count,
+                        struct grid_error *err)
+{
+    struct stat st;
+    bool any = db->dirfd >= 0 && fstatat(db->dirfd, FILE_GENERATIONS, &st, 0) == 0;
+    if (db->dirfd >= 0 && !any && errno != ENOENT)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot look at '%s/" FILE_GENERATIONS "'",
+                                db->dir);
+    *ret = NULL;
+    *ret_count = 0;
+    return any ? file_numbers(db, FILE_GENERATIONS, (size_t)stem_length(db) + 1,
+                              recover_generation_name, ret, ret_count, err)
+               : 0;
 }
 
 /* --- the newest that reads ------------------------------------------------------------------- */
@@ -188,28 +198,151 @@ static int redo(struct found *found, const struct grid_event *event, struct span
     return event->has_boost ? redo_boost(found, event, err) : 0;
 }
 
+/* Takes up lines of the history. */
+struct replaying {
+    struct state *pending; /* gets those that count for nothing yet; or NULL */
+    struct found *redone;  /* or NULL */
+    int64_t after;         /* this revision: what is older is there already */
+    int64_t last;          /* revision of all lines */
+};
+
+static int take_line(struct replaying *replaying, struct span line, struct grid_error *err)
+{
+    struct found *redone = replaying->redone;
+    struct grid_event event;
+    int rc = record_event_read(line, &event, err);
+    if (rc == GRID_ECORRUPT && redone)
+        redone->torn = true;
+    if (rc == GRID_ECORRUPT)
+        return 0;
+    if (rc < 0)
+        return rc;
+    replaying->last = file_later(replaying->last, event.revision);
+    if (event.revision <= replaying->after)
+        return 0;
+    if (replaying->pending && state_add_span(&replaying->pending->pending, line) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the events");
+    return redone && event.revision > redone->revision ? redo(redone, &event, line, err) : 0;
+}
+
+static int take_lines(struct replaying *replaying, const char *at, size_t length,
+                      struct grid_error *err)
+{
+    int rc = 0;
+    for (const char *end = at + length, *stop; rc == 0 && at < end; at = stop + 1) {
+        stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop : end;
+        rc = take_line(replaying, (struct span){at, (size_t)(stop - at)}, err);
+    }
+    return rc;
+}
+
+/* --- segments that a state does not know ------------------------------------------------------ */
+
+/* The last segment whose lines history.jsonl has no more. One that a crash kept from being counted
+ * is a copy of what history.jsonl begins with, and so is one that was counted just before. */
+static int last_segment(const struct file_db *db, const int64_t *numbers, size_t count,
+                        int64_t *ret, struct grid_error *err)
+{
+    grid_auto_buffer struct buffer closed = BUFFER_INIT;
+    grid_auto_free char *open = NULL;
+    size_t length = 0;
+    *ret = count > 0 ? numbers[count - 1] : 0;
+    int rc = count > 0 ? segment_text(db, *ret, &closed, err) : 0;
+    if (rc == GRID_ECORRUPT || rc > 0 || closed.length == 0)
+        return rc == GRID_ECORRUPT || rc > 0 ? 0 : rc;
+    rc = rc ?: history_text(db, 0, &open, &length, err);
+    if (rc == 0 && length >= closed.length && memcmp(open, closed.data, closed.length) == 0)
+        --*ret;
+    return rc;
+}
+
+/* Was history.jsonl begun anew since that state? Then it begins with what was pending then, or is
+ * newer. (The segment may have been swept.) */
+static int is_begun_anew(const struct file_db *db, const struct state *state, bool *ret,
+                         struct grid_error *err)
+{
+    grid_auto_buffer struct buffer pending = BUFFER_INIT;
+    grid_auto_free char *text = NULL;
+    struct json json = json_begin(&pending, -1);
+    struct grid_event event;
+    size_t length = 0;
+    *ret = false;
+    int rc = history_text(db, 0, &text, &length, err);
+    const char *stop = rc == 0 ? memchr(text, '\n', length) : NULL;
+    if (!stop || record_event_read((struct span){text, (size_t)(stop - text)}, &event, NULL) < 0)
+        return rc;
+    if (state->pending.count > 0)
+        json_reprint(&json, state->pending.at[0]);
+    *ret = event.revision > state->revision
+           || (pending.length > 0 && pending.length == (size_t)(stop - text)
+               && memcmp(pending.data, text, pending.length) == 0);
+    return 0;
+}
+
+/* What was pending and stands in the segment now, behind byte `from`, counts there. All of it was
+ * moved at once. */
+static int drop_moved(struct state *state, const struct buffer *text, int64_t from,
+                      struct grid_error *err)
+{
+    grid_auto_buffer struct buffer line = BUFFER_INIT;
+    struct json json = json_begin(&line, -1);
+    if (state->pending.count == 0 || (size_t)from >= text->length)
+        return 0;
+    json_reprint(&json, state->pending.at[0]);
+    if (line.error)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the events");
+    if (memmem(text->data + from, text->length - (size_t)from, line.data, line.length))
+        state->pending.count = 0;
+    return 0;
+}
+
+int replay_segments(const struct file_db *db, struct state *state, struct found *redone,
+                    int64_t *ret_last, struct grid_error *err)
+{
+    struct replaying replaying = {.redone = redone};
+    grid_auto_free int64_t *numbers = NULL;
+    size_t count = 0;
+    bool anew = false;
+    int64_t last = 0, known = state ? state->segments : 0;
+    *ret_last = 0;
+    int rc = segments_list(db, &numbers, &count, err);
+    rc = rc ?: last_segment(db, numbers, count, &last, err);
+    if (rc == 0 && last <= known && state && state->history_bytes > 0)
+        rc = is_begun_anew(db, state, &anew, err);
+    if (anew)
+        last = known + 1;
+    if (rc < 0 || last <= known)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < count && numbers[i] <= last; i++) {
+        grid_auto_buffer struct buffer text = BUFFER_INIT;
+        if (numbers[i] <= known)
+            continue;
+        int64_t from = state && numbers[i] == known + 1 ? state->history_bytes : 0;
+        rc = segment_text(db, numbers[i], &text, err);
+        if (rc != 0 && redone)
+            redone->torn = true;
+        rc = rc == GRID_ECORRUPT || rc > 0 ? 0 : rc;
+        if (rc == 0 && (size_t)from < text.length)
+            rc = take_lines(&replaying, text.data + from, text.length - (size_t)from, err);
+        if (rc == 0 && state)
+            rc = drop_moved(state, &text, from, err);
+    }
+    if (state) {
+        state->segments = last;
+        state->history_bytes = 0;
+    }
+    *ret_last = replaying.last;
+    return rc;
+}
+
 int replay_events(const struct file_db *db, struct state *state, struct found *redone,
                   char **ret_lines, struct grid_error *err)
 {
+    struct replaying replaying = {.pending = state, .redone = redone};
     size_t length = 0;
-    int rc = history_text(db, state ? state->history_bytes : 0, ret_lines, &length, err);
-    const char *end = rc == 0 ? *ret_lines + length : NULL;
-    for (const char *at = rc == 0 ? *ret_lines : end; rc == 0 && at < end;) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        struct span line = {at, (size_t)((stop ? stop : end) - at)};
-        struct grid_event event;
-        at = stop ? stop + 1 : end;
-        rc = record_event_read(line, &event, err);
-        if (rc == GRID_ECORRUPT) {
-            rc = 0;
-            if (redone)
-                redone->torn = true;
-        } else if (rc == 0 && event.revision > (state ? state->revision : 0)) {
-            if (state && state_add_span(&state->pending, line) != 0)
-                return grid_error_set(err, GRID_ENOMEM, "no memory for the events");
-            if (redone && event.revision > redone->revision)
-                rc = redo(redone, &event, line, err);
-        }
-    }
-    return rc;
+    int rc = replay_segments(db, state, redone, &replaying.after, err);
+    replaying.after = file_later(replaying.after, state ? state->revision : 0);
+    rc = rc ?: history_text(db, state ? state->history_bytes : 0, ret_lines, &length, err);
+    return rc ?: take_lines(&replaying, *ret_lines, length, err);
 }

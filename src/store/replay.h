@@ -37,4 +37,11 @@ int replay_find(const struct file_db *db, struct found *found, struct grid_error
 int replay_events(const struct file_db *db, struct state *state, struct found *redone,
                   char **ret_lines, struct grid_error *err);
 
+/* The first half of it: if the history was closed since, or before what another program wrote, does
+ * what the segments say that `state` (NULL: knows none) does not count, and lets it count them, and
+ * nothing of history.jsonl. *ret_last: the last revision in them; 0: there were none. ENOMEM,
+ * EIO. */
+int replay_segments(const struct file_db *db, struct state *state, struct found *redone,
+                    int64_t *ret_last, struct grid_error *err);
+
 #endif

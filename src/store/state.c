@@ -247,11 +247,14 @@ static int read_member(struct reader *reader, struct span key, struct span whole
     }
     if (json_is(key, "revision")) {
         state->has_revision = true;
-        return is_count(value, &state->revision) && state->revision < STATE_REVISION_MAX
+        return is_count(value, &state->revision) && state->revision < GRID_REVISION_MAX
                    ? 0 : damaged(reader, "bad 'revision'", err);
     }
     if (json_is(key, "history"))
         return is_count(value, &state->history_bytes) ? 0 : damaged(reader, "bad 'history'", err);
+    if (json_is(key, "segments"))
+        return is_count(value, &state->segments) && state->segments <= STATE_SEGMENTS_MAX
+                   ? 0 : damaged(reader, "bad 'segments'", err);
     if (json_is(key, "pending"))
         return value.at[0] == '[' ? json_array(value, add_pending, &state->pending, err)
                                   : damaged(reader, "'pending' is not an array", err);
@@ -342,6 +345,7 @@ int state_adopt(struct state *state, struct state *from, char *lines, struct gri
     state->policy = from->policy;
     state->waiting.text = from->waiting.text;
     state->history_bytes = from->history_bytes;
+    state->segments = from->segments;
     free(state->pending.at);
     state->pending = from->pending;
     from->pending = (struct state_spans){0};

@@ -7,7 +7,7 @@
 #include "util/json.h"
 
 #define STATE_FILE "resource_boosts.json"
-#define STATE_REVISION_MAX (INT64_C(1) << 52) /* at this rate of a thousand a second: for ever */
+#define STATE_SEGMENTS_MAX INT64_C(999999) /* at 8 MiB each: 8 TB of history */
 
 /*
  * One record: where it stands in the text, and what can be asked without reading it again. 72
@@ -66,6 +66,7 @@ struct state {
     int64_t revision;
     int64_t timestamp_us;    /* 0: none */
     int64_t history_bytes;   /* how much of history.jsonl counts */
+    int64_t segments;        /* how many closed parts of the history count, behind those swept */
     struct state_list nodes, waiting;
     struct span policy;                 /* length 0: absent */
     bool drops_unsound;                 /* of the lists, when it is written */
@@ -114,7 +115,8 @@ int state_tickets(const struct state *state, grid_ticket_fn fn, void *context,
 size_t state_count(const struct state *state, enum grid_subject subject,
                    const struct grid_changes *changes);
 
-/* Tells of each that is not sound, and says how many those are; `note` may be NULL. */
+/* Tells of each that is not sound, and says how many those are (SIZE_MAX: no memory to tell);
+ * `note` may be NULL. */
 size_t state_check_list(const struct state *state, enum grid_subject subject, state_note_fn note,
                         void *context);
 
@@ -139,8 +141,8 @@ int state_add_span(struct state_spans *spans, struct span span);
 struct state_commit {
     const struct grid_changes *changes; /* may be NULL: none */
     int64_t revision, now_us;
-    int64_t history_bytes; /* how much of history.jsonl counts now; more than before: the pending
-                              events of the state stand there */
+    int64_t history_bytes, segments; /* as in the state, from now on */
+    bool moved; /* the pending events of the state stand in history.jsonl */
 };
 
 /* Marks the entries that the changes are about. */

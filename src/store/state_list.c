@@ -27,6 +27,8 @@ static int read_record(enum grid_subject subject, struct span text, union record
 
 static void write_record(struct json *json, struct span old, const struct grid_change *change)
 {
+    if (change->text)
+        old = (struct span){change->text, change->length};
     if (change->node)
         node_record_write(json, old, change->node);
     else
@@ -110,6 +112,12 @@ void state_list_release(struct state_list *list)
     *list = (struct state_list){.ids = NAMES_INIT};
 }
 
+/* What stands in the file, unless the changes clear it. */
+static size_t old_count(const struct state_list *list, const struct grid_changes *changes)
+{
+    return changes && grid_changes_clear(changes) ? 0 : list->count;
+}
+
 /* The item that counts, or else an unsound one; NULL: none has this id. */
 static const struct state_item *find_item(const struct state_list *list, const char *id)
 {
@@ -173,7 +181,10 @@ size_t state_check_list(const struct state *state, enum grid_subject subject, st
         if (list->items[i].sound)
             continue;
         count++;
-        if (read_record(subject, list->items[i].text, &record, &why) == 0)
+        int rc = read_record(subject, list->items[i].text, &record, &why);
+        if (rc == GRID_ENOMEM)
+            return SIZE_MAX;
+        if (rc == 0)
             grid_error_set(&why, GRID_ECORRUPT, "an earlier record has the same %s",
                            subject == GRID_NODE ? "node_id" : "ticket_id");
         if (note)
@@ -199,7 +210,9 @@ size_t state_count(const struct state *state, enum grid_subject subject,
 {
     const struct state_list *list = list_of(state, subject);
     struct grid_change change;
-    size_t count = count_items(state, list, NULL);
+    bool cleared = changes && grid_changes_clear(changes);
+    size_t count = cleared ? 0 : count_items(state, list, NULL);
+    count += changes ? grid_changes_kept_about(changes, subject) : 0;
     if (!changes || grid_changes_about(changes, subject) == 0)
         return count;
     for (size_t i = 0; i < grid_changes_count(changes); i++) {
@@ -207,8 +220,8 @@ size_t state_count(const struct state *state, enum grid_subject subject,
         if (change.subject != subject || change.superseded)
             continue;
         if (!change.has_now)
-            count -= count_items(state, list, id_of(&change));
-        else if (!find_item(list, id_of(&change)))
+            count -= cleared ? 0 : count_items(state, list, id_of(&change));
+        else if (cleared || !find_item(list, id_of(&change)))
             count++;
     }
     return count;
@@ -243,7 +256,9 @@ static void put_element(struct list_writer *writer, struct span old,
         json_open(writer->json, '[');
         writer->begun = true;
     }
-    if (change)
+    if (change && change->as_text)
+        json_raw(writer->json, (struct span){change->text, change->length});
+    else if (change)
         write_record(writer->json, old, change);
     else
         json_raw(writer->json, old);
@@ -255,7 +270,7 @@ static void rewrite_items(struct list_writer *writer, const struct state *state,
 {
     const struct state_list *list = list_of(state, writer->subject);
     struct grid_change change;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < old_count(list, changes); i++) {
         const struct state_item *item = &list->items[i];
         const char *id = item->id == UINT32_MAX ? NULL : names_get(&list->ids, item->id);
         bool changed = changes && id && grid_changes_find(changes, writer->subject, id, &change);
@@ -271,12 +286,16 @@ static void write_new(struct list_writer *writer, const struct state *state,
 {
     const struct state_list *list = list_of(state, writer->subject);
     struct grid_change change;
+    struct grid_record kept;
     for (size_t i = 0; i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
         if (change.subject == writer->subject && change.has_now && !change.superseded
-            && !find_item(list, id_of(&change)))
+            && (old_count(list, changes) == 0 || !find_item(list, id_of(&change))))
             put_element(writer, (struct span){0}, &change);
     }
+    for (size_t i = 0; grid_changes_kept(changes, i, &kept); i++)
+        if (kept.subject == writer->subject)
+            put_element(writer, (struct span){kept.text, kept.length}, NULL);
 }
 
 void state_write_list(const struct state *state, enum grid_subject subject,
@@ -284,7 +303,9 @@ void state_write_list(const struct state *state, enum grid_subject subject,
 {
     struct list_writer writer = {subject, json, false};
     const struct state_list *list = list_of(state, subject);
-    bool changed = changes && grid_changes_about(changes, subject) > 0;
+    bool changed = changes && (grid_changes_about(changes, subject) > 0
+                               || grid_changes_clear(changes)
+                               || grid_changes_kept_about(changes, subject) > 0);
     if (!changed && !state->drops_unsound) {
         if (list->count == 0)
             return;

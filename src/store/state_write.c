@@ -25,7 +25,7 @@ static void drop_doubles(struct state *state, const char *boost_id)
 void state_apply(struct state *state, const struct grid_changes *changes)
 {
     struct grid_change change;
-    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+    for (size_t i = 0; !grid_changes_clear(changes) && i < grid_changes_count(changes); i++) {
         grid_changes_get(changes, i, &change);
         if (change.superseded || change.subject != GRID_BOOST)
             continue;
@@ -81,13 +81,36 @@ static void put_record(struct boosts_writer *writer, struct span old,
     writer->begun = true;
 }
 
+/* What the changes add to the array: new boosts, and records that are taken over as they are. */
+static void put_new(struct boosts_writer *writer, const struct state *state,
+                    const struct grid_changes *changes)
+{
+    struct grid_change change;
+    struct grid_record kept;
+    for (size_t i = 0; i < grid_changes_count(changes); i++) {
+        grid_changes_get(changes, i, &change);
+        struct span text = {change.text, change.length};
+        if (change.subject != GRID_BOOST || change.superseded || !change.has_now
+            || (!grid_changes_clear(changes) && state_find(state, change.now.boost_id)))
+            continue;
+        if (change.as_text)
+            keep_record(writer, text);
+        else
+            put_record(writer, text, &change.now);
+    }
+    for (size_t i = 0; grid_changes_kept(changes, i, &kept); i++)
+        if (kept.subject == GRID_BOOST)
+            keep_record(writer, (struct span){kept.text, kept.length});
+}
+
 static void write_boosts(const struct state *state, const struct grid_changes *changes,
                          struct buffer *out)
 {
     struct boosts_writer writer = {.out = out};
     struct grid_change change;
+    bool cleared = changes && grid_changes_clear(changes);
     buffer_text(out, "[");
-    for (size_t i = 0; i < state->count; i++) {
+    for (size_t i = 0; !cleared && i < state->count; i++) {
         const struct state_entry *entry = &state->entries[i];
         if (entry->change == 0)
             keep_record(&writer, state_record(state, entry));
@@ -96,12 +119,8 @@ static void write_boosts(const struct state *state, const struct grid_changes *c
         grid_changes_get(changes, entry->change - 1, &change);
         put_record(&writer, state_record(state, entry), &change.now);
     }
-    for (size_t i = 0; changes && i < grid_changes_count(changes); i++) {
-        grid_changes_get(changes, i, &change);
-        if (change.subject == GRID_BOOST && !change.superseded && change.has_now
-            && !state_find(state, change.now.boost_id))
-            put_record(&writer, (struct span){0}, &change.now);
-    }
+    if (changes)
+        put_new(&writer, state, changes);
     end_run(&writer);
     buffer_text(out, writer.begun ? "\n  ]" : "]");
 }
@@ -111,11 +130,14 @@ static void write_policy(const struct state *state, const struct grid_changes *c
 {
     struct grid_change change;
     bool changed = changes && grid_changes_find(changes, GRID_POLICY, "", &change);
-    if (!changed && !state->policy.length)
+    if (!changed && (!state->policy.length || (changes && grid_changes_clear(changes))))
         return;
     json_key(json, "policy");
-    if (changed)
-        policy_record_rewrite(json, state->policy, change.policy);
+    if (changed && change.as_text)
+        json_raw(json, (struct span){change.text, change.length});
+    else if (changed)
+        policy_record_rewrite(json, change.text ? (struct span){change.text, change.length}
+                                                : state->policy, change.policy);
     else
         json_raw(json, state->policy);
 }
@@ -167,24 +189,51 @@ void state_write_events(const struct state *state, const struct grid_changes *ch
     }
 }
 
+/* In the layout of a state file, as what stands in one does already. */
+static void put_event(struct json *json, struct span event)
+{
+    if (event.at[1] == '\n')
+        json_raw(json, event);
+    else
+        json_reprint(json, event);
+}
+
 static void write_pending(const struct state *state, const struct state_commit *commit,
                           struct json *json)
 {
-    bool kept = commit->history_bytes == state->history_bytes && state->pending.count > 0;
-    if (!kept && !(commit->changes && grid_changes_events(commit->changes)))
+    const struct grid_changes *changes = commit->changes;
+    struct grid_record taken;
+    bool kept = !commit->moved && state->pending.count > 0;
+    bool added = changes && (grid_changes_events(changes) > 0
+                             || grid_changes_kept_about(changes, GRID_EVENT) > 0);
+    if (!kept && !added)
         return;
     json_key(json, "pending");
     json_open(json, '[');
-    for (size_t i = 0; kept && i < state->pending.count; i++) {
-        struct span event = state->pending.at[i];
-        if (event.at[1] == '\n') /* as it stands in a state file, not in a line of the history */
-            json_raw(json, event);
-        else
-            json_reprint(json, event);
-    }
-    if (commit->changes)
-        state_write_events(state, commit->changes, json, false);
+    for (size_t i = 0; kept && i < state->pending.count; i++)
+        put_event(json, state->pending.at[i]);
+    for (size_t i = 0; changes && grid_changes_kept(changes, i, &taken); i++)
+        if (taken.subject == GRID_EVENT)
+            put_event(json, (struct span){taken.text, taken.length});
+    if (changes)
+        state_write_events(state, changes, json, false);
     json_close(json, ']');
+}
+
+static void write_members(const struct state *state, const struct grid_changes *changes,
+                          struct buffer *out)
+{
+    struct grid_record kept;
+    for (size_t i = 0; !(changes && grid_changes_clear(changes)) && i < state->others.count; i++) {
+        buffer_text(out, ",\n  ");
+        buffer_add(out, state->others.at[i].at, state->others.at[i].length);
+    }
+    for (size_t i = 0; changes && grid_changes_kept(changes, i, &kept); i++) {
+        if (kept.subject != GRID_MEMBER)
+            continue;
+        buffer_text(out, ",\n  ");
+        buffer_add(out, kept.text, kept.length);
+    }
 }
 
 void state_write(const struct state *state, const struct state_commit *commit, struct buffer *out)
@@ -207,11 +256,10 @@ void state_write(const struct state *state, const struct state_commit *commit, s
         json_key(&json, "history");
         json_int(&json, commit->history_bytes);
     }
+    if (commit->segments)
+        json_put_int(&json, "segments", commit->segments);
     write_pending(state, commit, &json);
-    for (size_t i = 0; i < state->others.count; i++) {
-        buffer_text(out, ",\n  ");
-        buffer_add(out, state->others.at[i].at, state->others.at[i].length);
-    }
+    write_members(state, commit->changes, out);
     json_close(&json, '}');
     buffer_text(out, "\n");
 }

@@ -167,6 +167,13 @@ int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn f
     return store->driver->check(store->db, flags, fn, context, err ? err : &unused);
 }
 
+int grid_store_sweep(struct grid_store *store, int64_t before_us, struct grid_error *err)
+{
+    struct grid_error unused = {0};
+    return store->driver->sweep ? store->driver->sweep(store->db, before_us, err ? err : &unused)
+                                : 0;
+}
+
 int grid_store_init(struct grid_store *store, int64_t group, struct grid_error *err)
 {
     struct grid_error unused = {0};

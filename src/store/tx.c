@@ -10,6 +10,8 @@
 
 int64_t grid_tx_now(const struct grid_tx *tx) { return tx->head.now_us; }
 
+int64_t grid_tx_revision(const struct grid_tx *tx) { return tx->head.revision; }
+
 int64_t grid_tx_token(struct grid_tx *tx)
 {
     return tx->changes.revision = tx->head.revision + ++tx->tokens;
@@ -83,7 +85,7 @@ int grid_tx_boosts(struct grid_tx *tx, const struct grid_boost_filter *filter, g
     struct unchanged pass = {&tx->changes, tx->changes.count, filter ? filter : &everything, fn,
                              context};
     int rc = pass.filter->newest_first ? pass_changed(&pass, err) : 0;
-    if (rc == 0)
+    if (rc == 0 && !tx->changes.clear)
         rc = tx->store->driver->boosts(tx->store->db, pass.filter, pass_unchanged, &pass, err);
     if (rc == 0 && !pass.filter->newest_first)
         rc = pass_changed(&pass, err);
@@ -227,7 +229,8 @@ static int count_change(struct grid_tx *tx, size_t index, int sign)
     struct grid_change change;
     int rc = 0;
     grid_changes_get(&tx->changes, index, &change);
-    if (change.subject == GRID_BOOST && change.has_was)
+    bool counted = !tx->changes.clear || tx->changes.entries[index].before > 0;
+    if (change.subject == GRID_BOOST && change.has_was && counted)
         rc = count_boost(&tx->sums, &change.was, tx->head.now_us, -sign);
     if (rc == 0 && change.subject == GRID_BOOST && change.has_now)
         rc = count_boost(&tx->sums, &change.now, tx->head.now_us, sign);
@@ -255,7 +258,8 @@ int grid_tx_load(struct grid_tx *tx, grid_load_fn fn, void *context, struct grid
     int rc = 0;
     if (!sums->read) {
         tx_sums_release(sums);
-        rc = tx->store->driver->load(tx->store->db, take_load, sums, err);
+        if (!tx->changes.clear)
+            rc = tx->store->driver->load(tx->store->db, take_load, sums, err);
     }
     for (; rc == 0 && sums->changes < tx->changes.count; sums->changes++)
         if (count_change(tx, sums->changes, 1) != 0)

@@ -99,8 +99,11 @@ static int stream(struct pass *pass, struct grid_error *err)
 {
     const struct grid_store *store = pass->tx->store;
     pass->count = pass->tx->changes.count;
-    int rc = pass->subject == GRID_NODE ? store->driver->nodes(store->db, pass_node, pass, err)
-                                        : store->driver->tickets(store->db, pass_ticket, pass, err);
+    int rc = 0;
+    if (!pass->tx->changes.clear)
+        rc = pass->subject == GRID_NODE
+                 ? store->driver->nodes(store->db, pass_node, pass, err)
+                 : store->driver->tickets(store->db, pass_ticket, pass, err);
     if (rc == 0)
         rc = pass_new(pass, err);
     names_release(&pass->old);
@@ -125,6 +128,7 @@ static bool have_any(const struct grid_tx *tx, enum grid_subject subject, size_t
 {
     const struct grid_changes *changes = &tx->changes;
     size_t left = grid_changes_about(changes, subject), removed = 0;
+    count = changes->clear ? 0 : count;
     for (size_t i = 0; left > 0; i++) {
         const struct change_entry *entry = &changes->entries[i];
         if (entry->subject != subject)
@@ -169,7 +173,9 @@ static const char *next_name(void *context, size_t index)
 
 static int no_node(struct grid_tx *tx, const char *name, struct grid_error *err)
 {
-    int rc = tx->named ? 0 : tx->store->driver->nodes(tx->store->db, add_name, &tx->nodes, err);
+    int rc = 0;
+    if (!tx->named && !tx->changes.clear)
+        rc = tx->store->driver->nodes(tx->store->db, add_name, &tx->nodes, err);
     if (rc < 0)
         return rc;
     tx->named = true;
@@ -192,6 +198,7 @@ int grid_tx_node(struct grid_tx *tx, const char *name, struct grid_node *ret,
         *ret = *change.node;
         return 0;
     }
-    int rc = tx->store->driver->node(tx->store->db, name, ret, err);
+    int rc = tx->changes.clear ? GRID_ENOTFOUND
+                               : tx->store->driver->node(tx->store->db, name, ret, err);
     return rc == GRID_ENOTFOUND ? no_node(tx, name, err) : rc;
 }

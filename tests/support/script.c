@@ -179,7 +179,7 @@ static int do_queue(struct grid_error *err)
     copy_text(ticket.owner, sizeof(ticket.owner), request.owner);
     copy_text(ticket.request_id, sizeof(ticket.request_id), request.request_id);
     if (request.request_id)
-        request_spell(&request, ticket.requested);
+        (void)request_spell(&request, ticket.requested, NULL);
     return grid_store_transact(script.store, GRID_WRITE, put_ticket, &ticket, NULL, err);
 }
 

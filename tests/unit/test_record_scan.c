@@ -1,4 +1,5 @@
 /* The fast reader of records must read what the tolerant one reads, or leave it to that one. */
+#include "support/same.h"
 #include "unit/records.h"
 
 #include <time.h>
@@ -11,28 +12,6 @@ static size_t random_below(size_t bound)
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return (size_t)(random_state % bound);
-}
-
-/* The first field that differs, or NULL. */
-static const char *difference(const struct grid_boost *a, const struct grid_boost *b)
-{
-#define NUMBER(field)         \
-    if (a->field != b->field) \
-        return #field;
-#define WORDS(field)                     \
-    if (strcmp(a->field, b->field) != 0) \
-        return #field;
-    NUMBER(amount_u)
-    NUMBER(allocated_us)
-    NUMBER(starts_us) NUMBER(expires_us) NUMBER(ended_us) NUMBER(token) NUMBER(priority)
-        NUMBER(ended) NUMBER(is_active) WORDS(boost_id) WORDS(source_node) WORDS(target_node)
-            WORDS(resource_type) WORDS(ray_placement_group) WORDS(owner) WORDS(host) WORDS(reason)
-                WORDS(group_id) WORDS(request_id) WORDS(requested) NUMBER(devices)
-                    NUMBER(renews_until_us) NUMBER(started) NUMBER(warned) NUMBER(unclaimed)
-                        WORDS(preempted_by)
-#undef NUMBER
-#undef WORDS
-                    return NULL;
 }
 
 #define EMPTY_OURS                                     \
@@ -161,7 +140,7 @@ Test(record_scan, the_fast_reader_agrees_with_the_tolerant_one)
         size_t length = (size_t)(end - copy);
         int rc = record_parse((struct span){copy, length}, &slow, NULL, &err);
         cr_assert_eq(rc, 0, "seed %ju: %s: %.*s", (uintmax_t)seed, err.message, (int)length, copy);
-        const char *differs = difference(&fast, &slow);
+        const char *differs = boost_difference(&fast, &slow);
         cr_assert_null(differs, "seed %ju: %s: %.*s", (uintmax_t)seed, differs, (int)length, copy);
     }
     cr_expect_gt(accepted, 5000, "seed %ju: only %zu", (uintmax_t)seed, accepted);
@@ -190,7 +169,7 @@ Test(record_scan, what_we_write_is_read_fast)
         buffer_text(&text, ",\n    {");
         cr_assert_eq(record_scan(text.data, text.data + text.length, &fast), text.data + length,
                      "%s", text.data);
-        const char *differs = difference(&fast, &boost);
+        const char *differs = boost_difference(&fast, &boost);
         cr_expect_null(differs, "%s: %s", differs, text.data);
         for (size_t cut = 0; cut < length; cut++)
             cr_expect_null(record_scan(text.data, text.data + cut, &fast));
