@@ -15,7 +15,10 @@ const struct cmd_noun cmd_nouns[] = {
       boost_history_verbs, boost_batch_verbs}},
     {"node", "register the machines, and what they have", {node_set_verbs, node_verbs}},
     {"policy", "what the whole ledger obeys", {policy_verbs}},
-    {"store", "look after the ledger", {store_verbs}},
+    {"backup", "keep copies of the ledger, and go back to one", {backup_verbs}},
+    {"store", "look after the ledger", {store_verbs, store_copy_verbs}},
+    {"export", "write the whole ledger as one document", {export_verbs}},
+    {"import", "take over such a document", {import_verbs}},
     {0},
 };
 
@@ -84,12 +87,26 @@ int cmd_time(const struct cmd *cmd, const char *option, int64_t *ret_us, struct 
     return text ? grid_time_parse(text, clock_now_us(), ret_us, err) : 0;
 }
 
+/* Who has no name is called by his number; who has one that cannot be read now is not, for what he
+ * does would be another owner's. */
+static int find_user(struct cmd *cmd, struct grid_error *err)
+{
+    char text[16384];
+    struct passwd entry, *found;
+    if (cmd->user[0])
+        return 0;
+    int failed = getpwuid_r(getuid(), &entry, text, sizeof(text), &found);
+    if (failed)
+        return grid_error_errno(err, GRID_EIO, failed, "cannot look up the name of user %u",
+                                (unsigned)getuid());
+    if (!found || !text_copy(cmd->user, sizeof(cmd->user), found->pw_name))
+        snprintf(cmd->user, sizeof(cmd->user), "%u", (unsigned)getuid());
+    return 0;
+}
+
 const char *cmd_user(struct cmd *cmd)
 {
-    if (cmd->user[0])
-        return cmd->user;
-    const struct passwd *entry = getpwuid(getuid());
-    if (!entry || !text_copy(cmd->user, sizeof(cmd->user), entry->pw_name))
+    if (find_user(cmd, NULL) < 0)
         snprintf(cmd->user, sizeof(cmd->user), "%u", (unsigned)getuid());
     return cmd->user;
 }
@@ -101,11 +118,14 @@ const char *cmd_host(struct cmd *cmd)
     return cmd->host;
 }
 
-int cmd_store(struct cmd *cmd, struct grid_error *err)
+int cmd_open(struct cmd *cmd, const char *url, struct grid_store **ret, struct grid_error *err)
 {
     char actor[2 * GRID_USER_SIZE];
+    int rc = find_user(cmd, err);
+    if (rc < 0)
+        return rc;
     snprintf(actor, sizeof(actor), "%s@%s", cmd_user(cmd), cmd_host(cmd));
-    struct grid_store_options options = {.url = cmd->settings.store,
+    struct grid_store_options options = {.url = url,
                                          .actor = actor,
                                          .lock_timeout_us = cmd->settings.lock_timeout_us,
                                          .keep_generations = (int)cmd->settings.keep_generations,
@@ -113,7 +133,20 @@ int cmd_store(struct cmd *cmd, struct grid_error *err)
                                          .note_context = cmd,
                                          .event = hooks_event,
                                          .event_context = cmd};
-    return grid_store_open(&options, &cmd->store, err);
+    return grid_store_open(&options, ret, err);
+}
+
+int cmd_store(struct cmd *cmd, struct grid_error *err)
+{
+    return cmd_open(cmd, cmd->settings.store, &cmd->store, err);
+}
+
+char *cmd_place(const char *url, char *buffer, size_t size)
+{
+    text_copy(buffer, size, url);
+    if (strncmp(buffer, "file:", 5) != 0 && !strchr("/.", buffer[0]))
+        buffer[strcspn(buffer, ":")] = '\0';
+    return buffer;
 }
 
 /* --- a call --------------------------------------------------------------------------------- */

@@ -1,12 +1,13 @@
 /* Completion: what the last word may become. Never locks, never writes, never complains. */
 #include "cmd/node.h"
+#include "host/backup.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define NAMES_MAX 256 /* of nodes or owners that are told apart */
 
-enum wanted { WORDS, COLUMNS, KEYS, BOOSTS, NODES, RESOURCES, OWNERS, PATHS };
+enum wanted { WORDS, COLUMNS, KEYS, BOOSTS, NODES, RESOURCES, OWNERS, BACKUPS, PATHS };
 
 struct completing {
     struct cmd *cmd;
@@ -103,6 +104,23 @@ static void offer_from_ledger(struct completing *completing)
         (void)grid_ledger_list(cmd->store, GRID_PEEK, &filter, take_boost, completing, NULL);
 }
 
+static int take_backup(void *context, const char *name, struct grid_error *err)
+{
+    if (backup_name_check(name, err) == 0)
+        offer(context, name, "");
+    return 0;
+}
+
+static void offer_backups(struct completing *completing)
+{
+    auto_backups struct backups backups = BACKUPS_INIT;
+    struct cmd *cmd = completing->cmd;
+    if (config_load(cmd, NULL) == 0
+        && backups_open(cmd->settings.data_dir, BACKUPS_READ, 0, &backups, NULL) == 0
+        && backups.dirfd >= 0)
+        (void)file_each(backups.dirfd, ".", take_backup, completing, NULL);
+}
+
 /* --- what a value may be -------------------------------------------------------------------- */
 
 /* The last of a comma-separated list; what stands before it stays. */
@@ -156,6 +174,7 @@ static const struct value {
     {"TARGET", NODES, NULL, NULL},
     {"NAME", OWNERS, NULL, NULL},
     {"USER", OWNERS, NULL, NULL},
+    {"BACKUP", BACKUPS, NULL, NULL},
     {"FILE", PATHS, NULL, ":file\n"},
     {"DIR", PATHS, NULL, ":directory\n"},
 };
@@ -180,8 +199,10 @@ static void offer_values(struct completing *completing, const char *argument, si
         buffer_text(&completing->cmd->out, value->words);
     for (i = 0; completing->wanted == RESOURCES && cmd_resources[i]; i++)
         offer_name(completing, cmd_resources[i]);
-    if (value->wanted >= KEYS && value->wanted < PATHS)
+    if (value->wanted >= KEYS && value->wanted < BACKUPS)
         offer_from_ledger(completing);
+    else if (value->wanted == BACKUPS)
+        offer_backups(completing);
     for (i = 0; value->next && (word = value->next((void *)value->words, i)); i++)
         offer(completing, word, "");
 }

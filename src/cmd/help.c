@@ -39,7 +39,7 @@ static void print_columns(struct buffer *out, const struct row_kind *kind)
 static void print_verb(struct buffer *out, const char *noun, const struct cmd_verb *verb)
 {
     bool takes = verb->options || verb->shared;
-    buffer_format(out, "Usage: grid %s %s%s%s%s\n\n%s.\n", noun, verb->name,
+    buffer_format(out, "Usage: grid %s%s%s%s%s%s\n\n%s.\n", noun, cmd_blank(verb), verb->name,
                   takes ? " [OPTION]..." : "", *verb->arguments ? " " : "", verb->arguments,
                   verb->summary);
     buffer_text(out, takes ? "\nOptions:\n" : "");
@@ -58,7 +58,8 @@ static void print_noun(struct buffer *out, const struct cmd_noun *noun)
     buffer_format(out, "\n%s: %s\n", noun->name, noun->summary);
     for (size_t i = 0; (verb = cmd_verb_at(noun, i)); i++) {
         char left[64];
-        snprintf(left, sizeof(left), "%s %s", noun->name, verb->name);
+        const char *more = verb->name[0] ? verb->name : verb->arguments;
+        snprintf(left, sizeof(left), "%s %s", noun->name, more);
         print_row(out, left, verb->summary);
     }
 }
@@ -86,7 +87,8 @@ void help_print(struct cmd *cmd)
 char *help_where(const struct cmd *cmd, char *buffer, size_t size)
 {
     snprintf(buffer, size, "try 'grid %s%s%s%s--help'", cmd->noun ? cmd->noun->name : "",
-             cmd->noun ? " " : "", cmd->verb ? cmd->verb->name : "", cmd->verb ? " " : "");
+             cmd->noun ? " " : "", cmd->verb ? cmd->verb->name : "",
+             cmd->verb ? cmd_blank(cmd->verb) : "");
     return buffer;
 }
 
@@ -103,7 +105,7 @@ void help_options(struct cmd *cmd)
     list_options(&cmd->out, "", cmd_globals);
     for (const struct cmd_noun *noun = cmd_nouns; noun->name; noun++) {
         for (size_t i = 0; (verb = cmd_verb_at(noun, i)); i++) {
-            snprintf(words, sizeof(words), "%s %s ", noun->name, verb->name);
+            snprintf(words, sizeof(words), "%s%s%s ", noun->name, cmd_blank(verb), verb->name);
             list_options(&cmd->out, words, verb->options);
             list_options(&cmd->out, words, verb->shared);
         }

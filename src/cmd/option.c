@@ -191,16 +191,6 @@ int option_advise(const struct cmd *cmd, struct grid_error *err)
 
 /* --- words --------------------------------------------------------------------------------- */
 
-static void take_noun(struct cmd *cmd, const char *word, struct grid_error *err)
-{
-    for (const struct cmd_noun *noun = cmd_nouns; noun->name; noun++)
-        if (strcmp(noun->name, word) == 0)
-            cmd->noun = noun;
-    cmd->lost = !cmd->noun;
-    if (cmd->lost)
-        unknown_noun(word, err);
-}
-
 static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
                       struct grid_error *err)
 {
@@ -219,6 +209,19 @@ static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
     add_table(cmd, tables, cmd->verb->shared);
 }
 
+static void take_noun(struct cmd *cmd, struct tables *tables, const char *word,
+                      struct grid_error *err)
+{
+    for (const struct cmd_noun *noun = cmd_nouns; noun->name; noun++)
+        if (strcmp(noun->name, word) == 0)
+            cmd->noun = noun;
+    cmd->lost = !cmd->noun;
+    if (cmd->lost)
+        unknown_noun(word, err);
+    else if (cmd_verb_at(cmd->noun, 0)->name[0] == '\0')
+        take_verb(cmd, tables, "", err);
+}
+
 static void take_word(struct cmd *cmd, struct tables *tables, char *word, struct grid_error *err)
 {
     if (cmd->verb)
@@ -226,7 +229,7 @@ static void take_word(struct cmd *cmd, struct tables *tables, char *word, struct
     else if (strcmp(word, "help") == 0)
         cmd->help = true;
     else if (!cmd->noun)
-        take_noun(cmd, word, err);
+        take_noun(cmd, tables, word, err);
     else
         take_verb(cmd, tables, word, err);
 }

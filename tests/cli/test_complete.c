@@ -45,6 +45,9 @@ static const struct {
     {"grid node limit gpu1 --keep f", "fpga=", "cpu="},
     {"grid node set gpu1 --role ", "master worker", "gpu1"},
     {"grid boost request gpu1 fp", "fpga", "cpu"},
+    {"grid boost status --columns ", "id source", "gpu1"},
+    {"grid boost status --columns id,ta", "id,target", "id,source"},
+    {"grid boost status --owner ", "", "gpu1"},
 };
 
 /* Is `word` a line of `text`, perhaps with a description behind it? */
@@ -208,4 +211,35 @@ Test(complete, offers_files_to_a_command)
     cr_expect_str_eq(cli("__complete boost run m cpu 1 -- ma").out, ":file\n");
     cr_expect_str_eq(cli("__complete boost run m cpu 1 -- make --o").out, ":file\n");
     cli_has(cli("__complete boost request m -- c").out, "cpu");
+}
+
+/* Beside what the shells try: corners of the hidden command itself. */
+static const struct {
+    const char *words, *has; /* "": nothing at all */
+} corners[] = {
+    {"boost status --output=js", "--output=json"},
+    {"boost status --nosuch=js", ""},
+    {"boost status --quiet=js", ""},
+    {"boost status --columns ''", "id"},
+    {"boost status --columns id,ta", "id,target"},
+    {"boost show x y ''", ""},
+    {"boost release x ''", ID},
+    {"node import ''", ":file\n"},
+    {"--data-dir ''", ":directory\n"},
+    {"boost history --since ''", ""},
+    {"boost request m cpu 1 --reason ''", ""},
+    {"boost status --owner ''", "ann"},
+    {"help boost request ''", ""},
+};
+
+Test(complete, in_corners)
+{
+    cli_expect(cli("boost request m cpu 1 --owner ann -q"), 0);
+    for (size_t i = 0; i < sizeof(corners) / sizeof(corners[0]); i++) {
+        struct cli_result result = cli("__complete %s", corners[i].words);
+
+        cli_expect(result, 0);
+        cr_expect(strstr(result.out, corners[i].has) && (*corners[i].has || !*result.out), "%s: %s",
+                  corners[i].words, result.out);
+    }
 }

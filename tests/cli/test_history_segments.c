@@ -1,0 +1,250 @@
+/* History that has grown: closed into packed segments, read, swept, and under damage and kills. */
+#include "support/cli.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+TestSuite(history_segments, .init = cli_begin, .fini = cli_end);
+
+/* A script in a home of its own, after `helpers`: it says what is wrong and ends with 1. */
+struct row {
+    const char *name, *script;
+};
+
+static const char *const helpers =
+    "state=$DATA/resource_boosts.json history=$DATA/history.jsonl out=$HOME/out err=$HOME/err\n"
+    "die() { echo \"$*\"; exit 1; }\n"
+    "is() {\n"
+    "    local want=$1 got; shift\n"
+    "    timeout -k 1 30 ${as-} $GRID \"$@\" >$out 2>$err; got=$?\n"
+    "    [ $got = $want ] || die \"status $got, not $want: $*: $(head -c 500 $out $err)\"\n"
+    "}\n"
+    "quiet() { [ ! -s $err ] || die \"$1: $(head -c 500 $err)\"; }\n"
+    "request() { is 0 boost request gpu-master cpu 2.0 -q --reason $(printf %0200d 0) \"$@\"; }\n"
+    "segment() { printf '%s/history-%06d.jsonl.gz' $DATA $1; }\n"
+    /* bulk BYTES: so many more in history.jsonl that count, before what is pending; $made counts
+     * all events. */
+    "bulk() {\n"
+    "    [ -e $state ] || { request; made=1; }\n"
+    "    local first=$(sed -n 's/^  \"revision\": \\([0-9]*\\),/\\1/p' $state) next size more\n"
+    "    head -c 0$(sed -n 's/^  \"history\": \\([0-9]*\\),/\\1/p' $state) $history >$HOME/counts\n"
+    "    awk -v most=$1 -v first=$((first + 1)) 'NR == 1 { for (i = first; size < most; i++) {\n"
+    "        line = $0; sub(/\"revision\":[0-9]+/, \"\\\"revision\\\":\" i, line)\n"
+    "        sub(/\"boost_id\":\"[^\"]*\"/, sprintf(\"\\\"boost_id\\\":\\\"%08d\\\"\", i), line)\n"
+    "        print line; size += length(line) + 1 } }' $history >$HOME/more\n"
+    "    more=$(wc -l <$HOME/more); made=$((made + more)); next=$((first + more + 1))\n"
+    "    cat $HOME/counts $HOME/more >$history; size=$(stat -c %s $history)\n"
+    "    sed -i -e '/^  \"history\"/d' \\\n"
+    "        -e \"s/^\\( *\\)\\\"revision\\\": [0-9]*/\\1\\\"revision\\\": $next/\" \\\n"
+    "        -e \"s/^  \\\"revision.*/&\\n  \\\"history\\\": $size,/\" $state\n"
+    "}\n"
+    /* Twenty requests, which are pending; the next commit moves them. close N: to segment N. */
+    "twenty() {\n"
+    "    for i in $(seq 20); do echo request gpu-master cpu 1 --reason $(printf %0250d 0); done |\n"
+    "        timeout 30 ${as-} $GRID boost batch >$out 2>$err || die \"batch: $(cat $err)\"\n"
+    "    made=$((made + 20))\n"
+    "}\n"
+    "close() {\n"
+    "    twenty; rm -rf $HOME/was; cp -a $DATA $HOME/was; request; made=$((made + 1))\n"
+    "    [ -e $(segment $1) ] || die \"there is no segment $1\"\n"
+    "    grep -q \"^  \\\"segments\\\": $1,\" $state || die \"the state does not count it\"\n"
+    "}\n"
+    /* events N WHAT: that many, each once, in order, and the ledger is sound. */
+    "events() {\n"
+    "    is 0 boost history -o csv --no-headings --columns REVISION,EVENT,ID; quiet \"$2\"\n"
+    "    [ $(wc -l <$out) = $1 ] || die \"$2: $(wc -l <$out) events, not $1\"\n"
+    "    [ -z \"$(sort $out | uniq -d)\" ] || die \"$2: twice: $(sort $out | uniq -d | head)\"\n"
+    "    cut -d, -f1 $out | sort -c -n -r || die \"$2: out of order\"\n"
+    "    is 0 store check\n"
+    "}\n";
+
+static void run(const struct row *row)
+{
+    struct cli_result result;
+
+    if (cli_too_slow(row->name))
+        return;
+    cli_shell("rm -rf $DATA");
+    result = cli_shell("%s%s", helpers, row->script);
+    cr_expect_eq(result.status, 0, "%s: status %d: %.900s %.300s", row->name, result.status,
+                 result.out, result.err);
+}
+
+#define RUN(rows)                                                                                \
+    for (size_t i_ = 0; i_ < sizeof(rows) / sizeof((rows)[0]); i_++)                             \
+        run(&(rows)[i_])
+
+static const struct row closing[] = {
+    {"at 8 MiB it is closed, and nothing is lost or said twice",
+     "bulk 8380000; cp $history $HOME/before; close 1\n"
+     "[ $(stat -c %s $history) -lt 99000 ] || die 'history.jsonl did not begin anew'\n"
+     "gzip -dc $(segment 1) | head -c $(stat -c %s $HOME/before) | cmp - $HOME/before || die cmp\n"
+     "gzip -dc $(segment 1) >$HOME/text; size=$(stat -c %s $HOME/text)\n"
+     "[ $size -gt 8300000 -a $size -le $((8 << 20)) ] || die \"$size bytes in it\"\n"
+     "[ $(stat -c %a $(segment 1)) = 600 ] || die mode\n"
+     "events $made closed; is 0 boost history -q\n"
+     "grep -q 00000002 $out || die 'the oldest is gone'\n"
+     "for i in 1 2 3; do request; events $((made + i)) \"and $i\"; done\n"
+     "[ $(ls -A $DATA | grep -c tmp) = 0 ] || die 'something is left behind'\n"},
+    {"a larger one, of another version, is closed whole, and again",
+     "bulk 20000000; close 1; bulk 8380000; close 2\n"
+     "events $made 'two of them'\n"},
+    {"one that cannot be written is not closed, and the command goes on",
+     "bulk 8380000; mkdir $DATA/.resource_boosts.json.tmp-copy\n"
+     "twenty; request; [ ! -e $(segment 1) ] || die 'it was closed'\n"
+     "grep -q 'cannot be closed now' $err || die 'nobody said so'\n"
+     "[ $(stat -c %s $history) -gt $((8 << 20)) ] || die 'nothing was moved'\n"
+     "made=$((made + 1)); events $made 'open yet'; rmdir $DATA/.resource_boosts.json.tmp-copy\n"
+     "close 1; events $made closed\n"},
+    {"what a crash leaves between two steps counts once",
+     "bulk 8380000; close 1\n"
+     "cp -a $DATA $HOME/is; rm -rf $DATA; cp -a $HOME/was $DATA\n" /* before the commit */
+     "cp $HOME/is/history-000001.jsonl.gz $DATA\n"
+     "events $((made - 1)) 'a segment that does not count'\n"
+     "request; events $made 'it was written anew'; request; events $((made + 1)) 'and on'\n"
+     "rm -rf $DATA; cp -a $HOME/is $DATA; cp $HOME/was/history.jsonl $history\n" /* after it */
+     "events $made 'the old file is still there'\n"
+     "for i in 1 2 3; do request; events $((made + i)) \"and $i\"; done\n"},
+};
+
+Test(history_segments, closing) { RUN(closing); }
+
+/* The commit that closes, killed at each call that changes something. */
+static const struct row kills[] = {
+    {"killed anywhere, the state is old or new",
+     "command -v strace >/dev/null || exit 0\n"
+     "bulk 8380000; close 1\n"
+     "for call in fsync renameat unlinkat linkat utimensat; do\n"
+     "    n=0; ended=\n"
+     "    while [ -z $ended ] && n=$((n + 1)); do\n"
+     "        rm -rf $DATA; cp -a $HOME/was $DATA; was=$(grep '^  \"revision' $state)\n"
+     "        timeout 30 strace -f -o /dev/null -e trace=$call \\\n"
+     "            -e inject=$call:signal=KILL:when=$n \\\n"
+     "            $GRID boost request gpu-master cpu 1 -q >/dev/null 2>&1 && ended=1\n"
+     "        new=1; [ \"$(grep '^  \"revision' $state)\" != \"$was\" ] || new=0\n"
+     "        [ -z $ended ] || [ $new = 1 ] || die \"$call $n: 0 and not done\"\n"
+     "        events $((made - 1 + new)) \"$call $n\"\n"
+     "        request; events $((made + new)) \"$call $n, and on\"\n"
+     "        [ $(ls -A $DATA | grep -c tmp) = 0 ] || die \"$call $n: left behind\"\n"
+     "    done\n"
+     "done\n"},
+};
+
+Test(history_segments, kills) { RUN(kills); }
+
+/* was: before the first segment; the state is damaged, put back, or another program's after it. */
+static const struct row back[] = {
+    {"a state that is lost after a segment was closed comes back whole",
+     "for more in 0 1 3; do\n"
+     "    rm -rf $DATA; bulk 8380000; close 1\n"
+     "    for i in $(seq $more); do request; done\n"
+     "    is 0 boost status -q; sort $out >$HOME/boosts\n"
+     "    truncate -s -9 $state\n"
+     "    is 0 boost status -q; sort $out | cmp - $HOME/boosts || die \"$more: in memory\"\n"
+     "    request; is 0 boost status -q\n"
+     "    [ $(wc -l <$out) = $(($(wc -l <$HOME/boosts) + 1)) ] || die \"$more: boosts\"\n"
+     "    events $((made + more + 2)) \"$more more\"\n" /* restored, and the request */
+     "    for i in 1 2; do request; done; events $((made + more + 4)) \"$more, and on\"\n"
+     "done\n"},
+    {"and so it does with the newest generation lost, too",
+     "bulk 8380000; close 1; request; request\n"
+     "is 0 boost status -q; sort $out >$HOME/boosts; truncate -s -9 $state\n"
+     "for f in $(ls -v $DATA/generations/* | tail -n 2); do truncate -s -9 $f; done\n"
+     "request; is 0 boost status -q\n"
+     "[ $(wc -l <$out) = $(($(wc -l <$HOME/boosts) + 1)) ] || die \"boosts\"\n"
+     "events $((made + 4)) 'brought forward'\n"},
+    {"what was pending in that generation, and moved since, is not said twice",
+     "bulk 8355000; request; made=$((made + 1)); twenty; request; made=$((made + 1)); close 1\n"
+     "truncate -s -9 $state $(ls -v $DATA/generations/* | tail -n 3)\n"
+     "request; events $((made + 2)) 'brought forward'\n"},
+    {"an old state that is put back keeps the events since",
+     "bulk 8380000; cp $state $HOME/old; close 1; request; request; cp $HOME/old $state\n"
+     "request; events $((made + 3)) 'put back'; for i in 1 2; do request; done\n"
+     "events $((made + 5)) 'and on'\n"},
+    {"another program drops the members, and they come back",
+     "for more in 0 3; do\n"
+     "    rm -rf $DATA; bulk 8380000; close 1; for i in $(seq $more); do request; done\n"
+     "    awk '/^  \"timestamp\"/ { sub(/,$/, \"\"); print; print \"}\"; exit } 1' \\\n"
+     "        $state >$HOME/new\n"
+     "    cp $HOME/new $state; events $((made + more)) \"$more: in memory\"\n"
+     "    request; events $((made + more + 1)) \"$more: in the file\"\n"
+     "    grep -q '^  \"segments\": 1,' $state || die 'segments are not counted'\n"
+     "    rm -r $DATA/generations; cp $HOME/new $state\n"
+     "    request; events $((made + more + 2)) \"$more: without a generation\"\n"
+     "done\n"},
+    {"a state that is lost after the segment was swept, too",
+     "for more in 0 1; do\n"
+     "    rm -rf $DATA; bulk 8380000; lines=$(wc -l <$history); close 1; rm $(segment 1)\n"
+     "    for i in $(seq $more); do request; done; truncate -s -9 $state\n"
+     "    request; events $((made + more + 2 - lines)) \"$more more\"\n"
+     "    request; twenty; request; events $((made + more + 4 - lines)) \"$more, and on\"\n"
+     "done\n"},
+};
+
+Test(history_segments, back) { RUN(back); }
+
+static const struct row reading[] = {
+    {"a damaged or missing one is named, and the others are read",
+     "bulk 8380000; close 1; bulk 8380000; close 2; bulk 8380000; close 3; all=$made\n"
+     "events $all 'three of them'; cp -a $DATA $HOME/is\n"
+     "for n in 1 2 3; do\n"
+     "    rm -rf $DATA; cp -a $HOME/is $DATA\n"
+     "    printf 'XXXX' | dd of=$(segment $n) bs=1 seek=30000 conv=notrunc 2>/dev/null\n"
+     "    is 0 boost history -q; grep -q history-00000$n $err || die \"$n is not named\"\n"
+     "    lines=$(wc -l <$out); [ $lines -lt $all -a $lines -gt $((all * 9 / 10)) ] ||\n"
+     "        die \"$n: $lines of $all: the sound pieces of it are lost\"\n"
+     "    rm $(segment $n); is 0 boost history -q; lines=$(wc -l <$out)\n"
+     "    [ $lines -lt $all -a $lines -gt $((all / 2)) ] || die \"$n missing: $lines\"\n"
+     "    [ $n = 1 ] || grep -q \"history-00000$n.*is missing\" $err || die \"$n: not said\"\n"
+     "    [ $n != 1 ] || quiet 'the first was swept'\n"
+     "done\n"},
+    {"check finds a damaged one, and repair keeps what is sound of it, and its bytes",
+     "bulk 8380000; close 1; truncate -s -2000 $(segment 1); cp $(segment 1) $HOME/bytes\n"
+     "is 8 store check; grep -q 'damage: history-000001' $out || die \"check: $(cat $out)\"\n"
+     "is 8 store repair; grep -q accept-loss $err || die \"repair: $(cat $err)\"\n"
+     "cmp $(segment 1) $HOME/bytes || die 'it was touched'\n"
+     "is 0 store repair --accept-loss; cmp $(segment 1).corrupt-* $HOME/bytes || die bytes\n"
+     "kept=$(gzip -dc $(segment 1) | wc -l); [ $kept -gt 9000 ] || die \"$kept kept\"\n"
+     "is 0 store check; is 0 boost history -q; quiet repaired\n"
+     "[ $(wc -l <$out) = $((kept + 21)) ] || die \"$(wc -l <$out) events, $kept kept\"\n"},
+    {"one that is older than what is asked for is not unpacked",
+     "bulk 8380000; close 1\n"
+     "truncate -s 1000 $(segment 1); touch -d '-40 days' $(segment 1)\n"
+     "is 0 boost history -q --since $(date -u -d '-1 day' +%FT%TZ); quiet 'since yesterday'\n"
+     "is 0 boost request a cpu 1 --request-id r1 -q; quiet 'a request id'\n"
+     "is 0 boost history -q; grep -q 'history-000001' $err || die 'it was not damaged'\n"},
+};
+
+Test(history_segments, reading) { RUN(reading); }
+
+/* at DAYS WORDS: so many days from now. */
+#define AT                                                                                       \
+    "days() { as=\"env NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f +$1d\"; }\n"   \
+    "at() { days $1; shift; is 0 \"$@\"; as=; }\n"                                              \
+    "left() { [ \"$(ls $DATA | grep -c jsonl.gz)\" = $1 ] || die \"$2: $(ls $DATA)\"; }\n"
+
+static const struct row sweeping[] = {
+    {"cleanup sweeps what is older than 90 days, whole, and writes no state",
+     AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
+     "days 60; twenty; request; as=; bulk 8380000; days 60; close 2; as=; at 62 boost cleanup\n"
+     "cp $state $HOME/state; is 0 boost cleanup; left 2 now; at 89 boost cleanup; left 2 early\n"
+     "at 92 boost cleanup --dry-run; left 2 'a dry run'\n"
+     "at 92 boost cleanup; left 1 'after 92 days'; [ -e $(segment 2) ] || die 'the wrong one'\n"
+     "cmp $state $HOME/state || die 'a state was written'\n"
+     "at 92 boost history; quiet 'one was swept'; at 92 store check; quiet 'and checked'\n"
+     "at 155 boost cleanup; left 0 'after 155 days'; at 155 boost history; quiet 'none is left'\n"
+     "is 0 store check; request; is 0 boost history\n"},
+    {"keep_history says how long, 24 hours at least",
+     AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
+     "twenty; request; is 0 boost release --all --yes -q; request\n"
+     "echo 'keep_history: 0' >$DATA/config.yaml; at 0.9 boost cleanup; left 1 'request ids'\n"
+     "echo 'keep_history: 3' >$DATA/config.yaml; at 2 boost cleanup; left 1 'two days'\n"
+     "at 4 boost cleanup; left 0 'four days'\n"},
+    {"a damaged one stays, and so do those behind it",
+     AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
+     "bulk 8380000; close 2; is 0 boost release --all --yes -q\n"
+     "was=$(stat -c %Y $(segment 1)); truncate -s 1000 $(segment 1); touch -d @$was $(segment 1)\n"
+     "at 100 boost cleanup; left 2 damaged\n"},
+};
+
+Test(history_segments, sweeping) { RUN(sweeping); }
