@@ -26,11 +26,14 @@ CMD_SOURCES := $(wildcard src/cmd/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c tests/store/*.c tests/support/*.c)
 CLI_SOURCES := $(wildcard tests/cli/*.c tests/support/*.c)
 FAULT_SOURCES := $(wildcard tests/fault/*.c)
-FAULT_PROGRAMS := $(FAULT_SOURCES:%.c=build/%)
+FAULT_LIB := $(wildcard tests/fault/lib/*.c)
+FAULT_SHIMS := $(wildcard tests/fault/shim/*.c)
+FAULT_PROGRAMS := $(FAULT_SOURCES:%.c=build/%) $(FAULT_SHIMS:%.c=build/%.so)
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
 
 # --- how it is built ------------------------------------------------------------------------
 
-optimized := $(filter-out -O0,$(filter -O%,$(CFLAGS)))
+optimized = $(filter-out -O0,$(filter -O%,$(CFLAGS)))
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu17 -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror) -fvisibility=hidden -fPIE -fstack-protector-strong $(CFLAGS)
@@ -45,8 +48,8 @@ checks = $(if $(1),$(call sanitize,$(1)),$(fortify))
 # For a compiler that only looks; make lint asks clang, too.
 LOOK = $(filter-out -MMD -MP -Werror,$(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL)) -Werror -fsyntax-only
 
-.PHONY: all deps quickstart lint bench install uninstall clean FORCE
-.PHONY: check check-unit check-cli check-san check-valgrind check-fault check-man
+.PHONY: all deps quickstart lint bench coverage fuzz torture model install uninstall clean FORCE
+.PHONY: check check-unit check-cli check-san check-valgrind check-fault check-man check-fuzz
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,18 +89,50 @@ endef
 $(foreach san,none $(sort $(CHECK_SAN) $(SAN)),$(eval \
 	$(call flavour,$(call folder,$(san:none=)),$(san:none=))))
 
-build/tests/fault/%: build/obj/tests/fault/%.o build/libgrid.a
+ifneq ($(filter coverage build/coverage/%,$(MAKECMDGOALS)),)
+$(eval $(call flavour,build/coverage,))
+endif
+build/coverage/%: CFLAGS := -O0 -g --coverage
+build/coverage/obj/tests/%: CFLAGS := -O0 -g
+coverage_runners := build/coverage/grid build/coverage/tests/unit build/coverage/tests/cli
+$(coverage_runners): build/coverage/obj/tests/support/coverage/exit.o
+$(coverage_runners): LDFLAGS += -Wl,--wrap=_exit
+
+build/tests/fault/%: build/obj/tests/fault/%.o $(FAULT_LIB:%.c=build/obj/%.o) build/libgrid.a
 	$(call quiet,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
--include $(FAULT_SOURCES:%.c=build/obj/%.d)
+build/tests/fault/shim/%.so: tests/fault/shim/%.c build/flags | build/.have-tests
+	$(call quiet,LD,$@)mkdir -p $(@D) && \
+	$(CC) $(filter-out -fPIE,$(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL)) -fPIC -shared -o $@ $<
+-include $(patsubst %.c,build/obj/%.d,$(FAULT_SOURCES) $(FAULT_LIB)) \
+	$(FAULT_SHIMS:%.c=build/%.d)
+
+# A target of fuzzing twice: with libFuzzer, and with a main that replays files.
+FUZZ_CC := clang-14
+fuzz_replays := $(FUZZERS:%=$(SANB)/tests/fuzz/%)
+ifneq ($(filter fuzz build/fuzz/%,$(MAKECMDGOALS)),)
+$(eval $(call flavour,build/fuzz,fuzzer-no-link$(comma)address$(comma)undefined))
+endif
+build/fuzz/%: CC := $(FUZZ_CC)
+build/fuzz/%: CFLAGS := -O1 -g
+called = $(patsubst %.c,$(1)/obj/%.o,$(filter-out src/cmd/main.c,$(CMD_SOURCES))) $(1)/libgrid.a
+build/fuzz/tests/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(call called,build/fuzz)
+	$(call quiet,LD,$@)mkdir -p $(@D) && \
+	$(CC) $(call sanitize,fuzzer$(comma)address$(comma)undefined) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+$(SANB)/tests/fuzz/%: $(SANB)/obj/tests/fuzz/%.o $(SANB)/obj/tests/fuzz/replay.o \
+		$(call called,$(SANB))
+	$(call quiet,LD,$@)mkdir -p $(@D) && \
+	$(CC) $(call sanitize,$(CHECK_SAN)) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+-include $(foreach name,$(FUZZERS) replay,$(SANB)/obj/tests/fuzz/$(name).d \
+	build/fuzz/obj/tests/fuzz/$(name).d)
 
 # --- packages: a plain `make` only says what is missing; these goals install it ---------------
 
-installing := $(filter deps quickstart check%,$(MAKECMDGOALS))
+installing := $(filter deps quickstart fuzz torture model check%,$(MAKECMDGOALS))
 how := $(if $(installing),install,need)
 ifneq ($(installing),)
-.PHONY: build/.have-build build/.have-tests
+.PHONY: build/.have-build build/.have-tests build/.have-fuzz build/.have-model
 endif
-build/.have-build build/.have-tests: build/.have-%:
+build/.have-build build/.have-tests build/.have-fuzz build/.have-model: build/.have-%:
 	@mkdir -p build && CC='$(CC)' tests/support/deps $(how) $* && touch $@
 build/.have-tests: | build/.have-build
 
@@ -112,19 +147,34 @@ runners := build/grid build/tests/unit build/tests/cli
 san_runners := $(SANB)/grid $(SANB)/tests/unit $(SANB)/tests/cli
 steps = LOOK='$(LOOK)' SANB=$(SANB) tests/support/check
 
-check: build/.have-tests $(runners) $(san_runners) $(FAULT_PROGRAMS)
-	@$(steps) unit cli san valgrind fault man lint
+check: build/.have-tests $(runners) $(san_runners) $(FAULT_PROGRAMS) $(fuzz_replays)
+	@$(steps) unit cli san valgrind fault fuzz man lint
 
 check-unit: build/tests/unit
 check-cli check-valgrind: build/grid build/tests/cli
 check-san: $(san_runners)
 check-fault: build/grid $(FAULT_PROGRAMS)
+check-fuzz: $(fuzz_replays)
 check-man: build/.have-tests
-check-unit check-cli check-san check-valgrind check-fault check-man: check-%:
+check-unit check-cli check-san check-valgrind check-fault check-man check-fuzz: check-%:
 	@$(steps) $*
 
 lint:
 	@LOOK='$(LOOK)' tests/support/lint
+
+# T seconds for each.
+T ?= 60
+fuzz: build/.have-fuzz $(FUZZERS:%=build/fuzz/tests/fuzz/%)
+	@tests/support/fuzz run build/fuzz/tests/fuzz $(T)
+
+model: build/.have-build build/.have-model
+	@CC='$(CC)' tests/model/run
+
+coverage: build/.have-tests $(coverage_runners) $(FAULT_PROGRAMS)
+	@tests/support/coverage/run build/coverage
+
+torture: build/.have-tests build/grid $(FAULT_PROGRAMS)
+	@tests/fault/torture
 
 bench: build/grid
 	@CC='$(CC)' GRID_BIN=build/grid tests/bench/run
