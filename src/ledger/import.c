@@ -10,6 +10,7 @@ struct importing {
     const struct grid_import *import;
     struct document document;
     struct grid_imported *ret;
+    size_t taken;     /* records, of whatever kind */
     int64_t seen;     /* the highest revision or token in the document */
     bool has_history; /* the ledger has events of its own: those of the document stay out */
     char **texts;     /* of unsound records, decoded */
@@ -35,9 +36,8 @@ static int bad_record(enum grid_subject subject, size_t index, const char *why,
 
 static int is_ended(void *context, const struct grid_event *event, struct grid_error *err)
 {
-    const struct grid_tx *tx = context;
+    const struct grid_tx *tx = context; /* which has put nothing else as yet */
     if (!event->has_boost || event->boost.ended == GRID_ACTIVE
-        || event->revision > grid_tx_revision(tx) /* settled by this very transaction */
         || !grid_tx_has_put(tx, GRID_BOOST, event->boost_id))
         return 0;
     return grid_error_set(err, GRID_ECONFLICT, "boost '%s' has ended in this ledger",
@@ -49,6 +49,11 @@ struct taking {
     struct importing *importing;
     enum grid_subject subject;
 };
+
+static bool is_over(const struct grid_boost *boost, int64_t now_us)
+{
+    return !boost->is_active || boost->expires_us <= now_us;
+}
 
 static int take(void *context, size_t index, struct span text, struct grid_error *err)
 {
@@ -64,13 +69,12 @@ static int take(void *context, size_t index, struct span text, struct grid_error
         importing->seen = record.boost.token;
     if (importing->seen >= GRID_REVISION_MAX)
         return bad_record(subject, index, "its token is too large", err);
-    bool put = grid_tx_has_put(taking->tx, subject, document_id(subject, &record));
-    if (put && subject == GRID_BOOST && importing->import->mode == GRID_IMPORT_MERGE
-        && record.boost.expires_us <= grid_tx_now(taking->tx))
-        return importing->ret->skipped++, 0; /* it has just ended here, too */
-    if (put)
+    if (grid_tx_has_put(taking->tx, subject, document_id(subject, &record)))
         return bad_record(subject, index, "an earlier one has the same id", err);
-    if (importing->import->mode == GRID_IMPORT_MERGE)
+    bool merges = importing->import->mode == GRID_IMPORT_MERGE;
+    if (merges && subject == GRID_BOOST && is_over(&record.boost, grid_tx_now(taking->tx)))
+        rc = 1; /* it is history, which is not merged */
+    else if (merges)
         rc = merge_compare(taking->tx, subject, &record, err);
     if (rc != 0) {
         importing->ret->skipped += rc > 0;
@@ -78,6 +82,7 @@ static int take(void *context, size_t index, struct span text, struct grid_error
     }
     size_t *count = taken(importing->ret, subject);
     *(count ? count : &(size_t){0}) += 1;
+    importing->taken++;
     return grid_tx_put_record(taking->tx, &(struct grid_record){subject, true, text.at,
                                                                 text.length}, err);
 }
@@ -92,6 +97,7 @@ static int take_event(void *context, size_t index, struct span text, struct grid
         && event.revision < GRID_REVISION_MAX)
         taking->importing->seen = event.revision;
     taking->importing->ret->events++;
+    taking->importing->taken++;
     return grid_tx_put_record(taking->tx, &(struct grid_record){GRID_EVENT, true, text.at,
                                                                 text.length}, err);
 }
@@ -114,6 +120,7 @@ static int keep(const struct taking *taking, const struct grid_record *record,
     if (taking->importing->import->mode == GRID_IMPORT_MERGE)
         rc = grid_tx_records(taking->tx, is_kept, (void *)record, err);
     taking->importing->ret->skipped += rc > 0;
+    taking->importing->taken += rc == 0;
     return rc ? (rc < 0 ? rc : 0) : grid_tx_put_record(taking->tx, record, err);
 }
 
@@ -231,10 +238,11 @@ static int begin(struct grid_tx *tx, struct importing *importing, struct grid_er
     enum grid_import_mode mode = importing->import->mode;
     *importing->ret = (struct grid_imported){.revision = grid_tx_revision(tx)};
     importing->seen = importing->document.facts.revision;
+    importing->taken = 0;
     int rc = grid_tx_events(tx, NULL, any_event, NULL, err);
     importing->has_history = rc > 0;
     if (rc < 0 || mode == GRID_IMPORT_MERGE)
-        return rc < 0 ? rc : ledger_settle(tx, err);
+        return rc < 0 ? rc : 0;
     if (mode == GRID_IMPORT_REPLACE)
         return grid_tx_clear(tx), 0;
     rc = grid_tx_records(tx, any_record, NULL, err);
@@ -281,11 +289,6 @@ static int settle_merged(struct grid_tx *tx, struct grid_error *err)
     return rc ?: queue_promote(tx, err);
 }
 
-static bool is_anything_new(const struct grid_imported *ret)
-{
-    return ret->boosts || ret->nodes || ret->tickets || ret->events;
-}
-
 /* The revision leaves one out: a recovery from an earlier generation, which cannot do this again
  * from its event, sees that something is missing. */
 static int finish(struct grid_tx *tx, const struct importing *importing, struct grid_error *err)
@@ -307,11 +310,10 @@ static int decide(struct grid_tx *tx, void *context, struct grid_error *err)
     while (importing->text_count > 0) /* of an earlier run */
         free(importing->texts[--importing->text_count]);
     int rc = begin(tx, importing, err);
-    size_t settled = grid_tx_mark(tx);
     rc = rc ?: take_all(&taking, err);
     if (rc == 0 && replaces)
         rc = grid_tx_records(tx, end_record, &taking, err);
-    bool changes = replaces || grid_tx_mark(tx) > settled || is_anything_new(importing->ret);
+    bool changes = replaces || importing->taken > 0;
     if (rc == 0 && merges && changes)
         rc = settle_merged(tx, err);
     return rc == 0 && changes ? finish(tx, importing, err) : rc;

@@ -12,6 +12,10 @@
     "      \"target_node\": \"n2\",\n      \"resource_type\": \"CPU\",\n      \"amount\": 2.0,\n" \
     "      \"allocated_at\": \"" AT "\",\n      \"expires_at\": \"" LATER "\",\n"                \
     "      \"ray_placement_group\": null,\n      \"is_active\": true" rest "\n    }"
+#define OVER(id)                                                                                 \
+    "    {\n      \"boost_id\": \"" id "\",\n      \"source_node\": \"n1\",\n"                   \
+    "      \"target_node\": \"n2\",\n      \"resource_type\": \"CPU\",\n      \"amount\": 2.0,\n" \
+    "      \"allocated_at\": \"" AT "\",\n      \"expires_at\": \"2026-01-23T21:00:00+00:00\"\n    }"
 #define NODE(id) "    {\n      \"node_id\": \"" id "\",\n      \"capacity\": {\"CPU\": 3.0},\n" \
                  "      \"colour\": \"blue\"\n    }"
 /* With members of others, records that are not sound (one of them no JSON), and events. */
@@ -169,6 +173,7 @@ Test(dump, merges_what_is_new_and_refuses_what_differs)
         {"{\"boosts\": [], \"pending\": [{\"revision\": 1, \"at\": \"" AT "\", \"event\": "
          "\"released\", \"boost_id\": \"aaaa-1\", \"boost\": " BOOST("aaaa-1", "") "}]}",
          GRID_ECONFLICT, 0, 0, "boost 'aaaa-1' has ended in this ledger"},
+        {"{\"boosts\": [\n" OVER("dddd-4") "]}", 0, 1, 0, NULL},
         {"{\"boosts\": [{\"half\": true}]}", 0, 1, 1, NULL},
         {"{\"boosts\": [], \"nodes\": [" NODE("n1") "]}", 0, 1, 1, NULL},
     };
@@ -189,6 +194,26 @@ Test(dump, merges_what_is_new_and_refuses_what_differs)
             cr_expect(done.boosts == cases[i].boosts && done.skipped == cases[i].skipped,
                       "%zu: %zu %zu", i, done.boosts, done.skipped);
         drop_place(&place);
+    }
+}
+
+/* What is over counts no more; what is no sound record is kept, and comes once. */
+Test(dump, merges_what_is_over_and_what_is_not_sound)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+    struct grid_imported done;
+    struct grid_error err;
+    write_state(&here, "{\"boosts\": [\n" OVER("aaaa-1") ", {\"half\": true}], \"x\": [1]}");
+    export_to(here.url, &document);
+    write_state(&there, "{\"boosts\": [\n" OVER("aaaa-1") "]}");
+    for (size_t again = 0; again < 2; again++) {
+        cr_assert_eq(import_from(there.url, &document, GRID_IMPORT_MERGE, &done, &err), 0, "%s",
+                     err.message);
+        cr_expect_eq(done.skipped, again ? 3 : 1, "%zu", done.skipped);
+        export_to(there.url, &after);
+        cr_expect_not_null(strstr(after.data, "\"x\": [1]"), "%s", after.data);
+        cr_assert_not_null(strstr(after.data, "half"));
+        cr_expect_null(strstr(strstr(after.data, "half") + 4, "half"));
     }
 }
 
