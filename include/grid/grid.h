@@ -2,7 +2,7 @@
 #ifndef GRID_GRID_H
 #define GRID_GRID_H
 
-#include "grid/ledger.h"
+#include "grid/dump.h"
 
 #define GRID_VERSION "0.1.0"
 

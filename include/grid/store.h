@@ -55,6 +55,8 @@ enum grid_mode {
     GRID_READ,  /* a snapshot; what `decide` puts is dropped */
     GRID_TIDY,  /* as GRID_WRITE, if nobody else is writing (ETIMEOUT at once), without notes */
     GRID_WRITE, /* alone, or the commit notices that it was not */
+    GRID_SALVAGE, /* as GRID_WRITE; of a ledger that is damaged, with no earlier state to go back
+                     to, it begins with what can be read: the commit keeps the damaged bytes */
 };
 
 /* A note on the way: something that a person should know, though it is no failure. `text` is one
@@ -266,7 +268,6 @@ int grid_tx_put_record(struct grid_tx *tx, const struct grid_record *record,
 
 /* Did this transaction put a change about it? */
 bool grid_tx_has_put(const struct grid_tx *tx, enum grid_subject subject, const char *id);
-
 /* An event (`restored`) that is about the ledger as a whole. ENOMEM. */
 int grid_tx_put_restored(struct grid_tx *tx, const char *reason, struct grid_error *err);
 
@@ -308,7 +309,8 @@ int grid_store_check(struct grid_store *store, unsigned flags, grid_finding_fn f
 
 /*
  * Drops closed parts of the history whose events are all from before `before_us`, if the store
- * keeps its history in parts, and what is in doubt never. The ledger stays as it is. EIO, ETIMEOUT.
+ * keeps its history in parts; a damaged one goes by the time of its file, and what cannot be read
+ * now stays. The ledger stays as it is. EIO, ETIMEOUT.
  */
 int grid_store_sweep(struct grid_store *store, int64_t before_us, struct grid_error *err);
 

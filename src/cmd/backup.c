@@ -1,7 +1,9 @@
 /* grid backup: whole copies of the ledger, and the way back to one. */
 #include "cmd/backup.h"
+#include "util/clock.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* --- making ----------------------------------------------------------------------------------- */
 
@@ -11,33 +13,47 @@ static int open_backups(const struct cmd *cmd, enum backups_mode mode, struct ba
     return backups_open(cmd->settings.data_dir, mode, cmd->settings.lock_timeout_us, ret, err);
 }
 
-/* What is to be made of which store, in which directory. */
-struct wish {
-    struct grid_store *store;
-    struct backups *backups;
+/* What is to be made, and then what was. */
+struct making {
+    struct cmd *cmd;
+    const char *url;  /* of the store */
     const char *name; /* NULL: after its time */
     bool compress;
+    struct backups backups; /* open */
+    struct backup backup;
+    bool made;
 };
 
-static int make(struct cmd *cmd, const struct wish *wish, struct backup *ret,
-                struct grid_error *err)
+/* Of the ledger as the transaction sees it. */
+static int make(struct grid_tx *tx, void *context, struct grid_error *err)
 {
+    struct making *making = context;
     struct backup_writer *writer;
     struct grid_export facts;
-    int rc = backup_begin(wish->backups, wish->name, wish->compress, &writer, err);
+    char place[PATH_MAX + 8];
+    int rc = backup_begin(&making->backups, making->name, making->compress, &writer, err);
     if (rc < 0)
         return rc;
-    rc = grid_ledger_export(wish->store, backup_write, writer, &facts, err);
+    rc = grid_tx_export(tx, backup_write, writer, &facts, err);
     if (rc < 0)
         return backup_drop(writer), rc;
     struct backup_facts told = {facts.created_us, facts.revision, (int64_t)facts.boosts,
-                                GRID_VERSION};
-    rc = backup_finish(writer, &told, ret, err);
+                                GRID_VERSION,
+                                cmd_place(making->url, place, sizeof(place))};
+    rc = backup_finish(writer, &told, &making->backup, err);
+    making->made = rc == 0;
     if (rc == 0)
-        output_verbose(cmd, "wrote '%s/%s': %jd bytes, revision %jd, SHA-256 %s",
-                       wish->backups->path, ret->name, (intmax_t)ret->size_bytes,
-                       (intmax_t)ret->revision, ret->sha256);
+        output_verbose(making->cmd, "wrote '%s/%s': %jd bytes, revision %jd, SHA-256 %s",
+                       making->backups.path, making->backup.name,
+                       (intmax_t)making->backup.size_bytes, (intmax_t)making->backup.revision,
+                       making->backup.sha256);
     return rc;
+}
+
+static int make_before(struct grid_tx *tx, void *context, struct grid_error *err)
+{
+    int rc = make(tx, context, err);
+    return rc < 0 ? grid_error_wrap(err, "cannot keep the ledger as it is") : 0;
 }
 
 static int warn_damage(void *context, const struct grid_finding *finding, struct grid_error *err)
@@ -48,40 +64,41 @@ static int warn_damage(void *context, const struct grid_finding *finding, struct
     return 0;
 }
 
-/* Keeps the ledger as it is. */
-static int make_before(struct cmd *cmd, struct grid_store *store, struct backup *ret,
-                       struct grid_error *err)
+/* Backup and import are one transaction: nothing that others do comes between them. */
+static int replace(struct making *making, struct grid_store *store,
+                   const struct grid_import *import, struct grid_imported *ret,
+                   struct grid_error *err)
 {
-    auto_backups struct backups backups = BACKUPS_INIT;
-    struct wish wish = {.store = store, .backups = &backups};
-    int rc = open_backups(cmd, BACKUPS_MAKE, &backups, err);
-    rc = rc ?: make(cmd, &wish, ret, err);
-    if (rc != GRID_ECORRUPT)
-        return rc < 0 ? grid_error_wrap(err, "cannot keep the ledger as it is") : 0;
-    output_warning(cmd, "%s", err->message);
-    rc = grid_store_check(store, GRID_CHECK_REPAIR | GRID_CHECK_ACCEPT_LOSS, warn_damage, cmd,
-                          err);
-    return rc ?: make(cmd, &wish, ret, err);
+    int rc = grid_ledger_import(store, import, ret, err);
+    if (rc != GRID_ECORRUPT || making->made)
+        return rc;
+    output_warning(making->cmd, "%s", err->message);
+    rc = grid_store_check(store, GRID_CHECK_REPAIR | GRID_CHECK_ACCEPT_LOSS, warn_damage,
+                          making->cmd, err);
+    return rc ?: grid_ledger_import(store, import, ret, err);
 }
 
-int backup_replace(struct cmd *cmd, struct grid_store *store, const struct buffer *text,
-                   const char *reason, struct import_row *row, struct grid_error *err)
+int backup_replace(struct cmd *cmd, struct grid_store *store, const char *url,
+                   const struct buffer *text, const char *reason, struct import_row *row,
+                   struct grid_error *err)
 {
-    struct backup backup;
+    struct making making = {.cmd = cmd, .url = url, .backups = BACKUPS_INIT};
+    struct grid_caller caller = {cmd_user(cmd), getuid() == 0};
     struct grid_import import = {.text = text->data, .length = text->length,
-                                 .mode = GRID_IMPORT_REPLACE, .reason = reason};
-    int rc = make_before(cmd, store, &backup, err);
-    if (rc < 0)
-        return rc;
-    text_copy(row->backup, sizeof(row->backup), backup.name);
-    rc = grid_ledger_import(store, &import, &row->imported, err);
-    if (rc < 0) {
-        output_info(cmd, "the ledger as it was is backup '%s'", backup.name);
-        return rc;
-    }
-    snprintf(cmd->done, sizeof(cmd->done), "the ledger was replaced; as it was, it is backup '%s'",
-             backup.name);
-    return 0;
+                                 .mode = GRID_IMPORT_REPLACE, .reason = reason,
+                                 .caller = &caller,
+                                 .keep = make_before, .keep_context = &making};
+    int rc = open_backups(cmd, BACKUPS_MAKE, &making.backups, err);
+    rc = rc ?: replace(&making, store, &import, &row->imported, err);
+    backups_close(&making.backups);
+    if (making.made)
+        text_copy(row->backup, sizeof(row->backup), making.backup.name);
+    if (rc < 0 && making.made)
+        output_info(cmd, "the ledger as it was is backup '%s'", making.backup.name);
+    if (rc == 0)
+        snprintf(cmd->done, sizeof(cmd->done),
+                 "the ledger was replaced; as it was, it is backup '%s'", making.backup.name);
+    return rc;
 }
 
 /* --- create, prune ---------------------------------------------------------------------------- */
@@ -100,33 +117,46 @@ static int say_deleted(void *context, const struct backup *backup, struct grid_e
     return 0;
 }
 
-static void say_damaged(struct cmd *cmd, size_t damaged)
+static void say_kept(struct cmd *cmd, const struct backups_kept *kept)
 {
-    if (damaged > 0)
-        output_warning(cmd, "%zu damaged backup%s kept: see 'grid backup list'", damaged,
-                       damaged == 1 ? " is" : "s are");
+    if (kept->damaged > 0)
+        output_warning(cmd, "%zu damaged backup%s kept: see 'grid backup list'", kept->damaged,
+                       kept->damaged == 1 ? " is" : "s are");
+    if (kept->ahead > 0)
+        output_warning(cmd, "%zu backup%s dated in the future, neither counted nor deleted: see "
+                       "'grid backup list'", kept->ahead, kept->ahead == 1 ? " is" : "s are");
+}
+
+static int create(struct making *making, int64_t keep, struct grid_error *err)
+{
+    struct cmd *cmd = making->cmd;
+    struct backups_kept kept = {0};
+    struct backups_rule rule = {.keep = (size_t)keep, .newest = making->backup.name};
+    int rc = backup_source(cmd->store, making->url, err);
+    rc = rc ?: open_backups(cmd, BACKUPS_MAKE, &making->backups, err);
+    rc = rc ?: grid_store_transact(cmd->store, GRID_READ, make, making, NULL, err);
+    if (rc < 0)
+        return rc;
+    snprintf(cmd->done, sizeof(cmd->done), "backup '%s' was made", making->backup.name);
+    sheet_show(cmd, &making->backup, true, NULL, NULL);
+    rule.now_us = making->backup.created_us;
+    if (keep > 0)
+        rc = backups_prune(&making->backups, &rule, say_deleted, cmd, &kept, err);
+    say_kept(cmd, &kept);
+    return rc;
 }
 
 static int run_create(struct cmd *cmd, struct grid_error *err)
 {
-    auto_backups struct backups backups = BACKUPS_INIT;
-    struct wish wish = {cmd->store, &backups, cmd_value(cmd, "name"),
-                        cmd_value(cmd, "compress") != NULL};
-    struct backup backup;
+    struct making making = {.cmd = cmd, .url = cmd->settings.store,
+                            .name = cmd_value(cmd, "name"),
+                            .compress = cmd_value(cmd, "compress"), .backups = BACKUPS_INIT};
     int64_t keep;
-    size_t damaged = 0;
     int rc = read_keep(cmd, &keep, err);
-    if (rc == 0 && wish.name)
-        rc = backup_name_check(wish.name, err);
-    rc = rc ?: open_backups(cmd, BACKUPS_MAKE, &backups, err);
-    rc = rc ?: make(cmd, &wish, &backup, err);
-    if (rc < 0)
-        return rc;
-    snprintf(cmd->done, sizeof(cmd->done), "backup '%s' was made", backup.name);
-    sheet_show(cmd, &backup, true, NULL, NULL);
-    if (keep > 0)
-        rc = backups_prune(&backups, (size_t)keep, say_deleted, cmd, &damaged, err);
-    say_damaged(cmd, damaged);
+    if (rc == 0 && making.name)
+        rc = backup_name_check(making.name, err);
+    rc = rc ?: create(&making, keep, err);
+    backups_close(&making.backups);
     return rc;
 }
 
@@ -151,13 +181,15 @@ static int run_prune(struct cmd *cmd, struct grid_error *err)
 {
     auto_backups struct backups backups = BACKUPS_INIT;
     int64_t keep;
-    size_t damaged = 0;
+    struct backups_kept kept = {0};
+    struct backups_rule rule = {.now_us = clock_now_us()};
     int rc = read_keep(cmd, &keep, err);
+    rule.keep = (size_t)keep;
     if (rc == 0 && keep == 0)
         rc = grid_error_set(err, GRID_EUSAGE, "--keep N is missing");
     rc = rc ?: open_backups(cmd, BACKUPS_CHANGE, &backups, err);
-    rc = rc ?: backups_prune(&backups, (size_t)keep, add_deleted, cmd, &damaged, err);
-    say_damaged(cmd, damaged);
+    rc = rc ?: backups_prune(&backups, &rule, add_deleted, cmd, &kept, err);
+    say_kept(cmd, &kept);
     if (rc == 0 && cmd->settings.format != FORMAT_TABLE)
         rc = sheet_print(cmd, NULL, NULL, err);
     return rc;
@@ -169,6 +201,8 @@ static int run_delete(struct cmd *cmd, struct grid_error *err)
     int rc = backup_name_check(cmd->arguments[0], err);
     rc = rc ?: open_backups(cmd, BACKUPS_CHANGE, &backups, err);
     rc = rc ?: backup_delete(&backups, cmd->arguments[0], err);
+    if (rc == GRID_ENOTFOUND)
+        backup_advise(&backups, cmd->arguments[0], err);
     if (rc == 0)
         say_done(cmd, cmd->arguments[0]);
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
@@ -178,19 +212,47 @@ static int run_delete(struct cmd *cmd, struct grid_error *err)
 
 /* --- list, verify ----------------------------------------------------------------------------- */
 
-static int add_backup(void *context, const struct backup *backup, struct grid_error *err)
+static void look_whose(const struct cmd *cmd, struct backup *backup)
+{
+    char place[PATH_MAX + 8];
+    cmd_place(cmd->settings.store, place, sizeof(place));
+    backup->elsewhere = backup->store[0] && !backup_same_store(backup->store, place);
+}
+
+static void add_backup(struct cmd *cmd, const struct backup *backup)
+{
+    struct backup row = *backup;
+    look_whose(cmd, &row);
+    sheet_add(cmd, &row);
+}
+
+/* What there is of each state. */
+struct tally {
+    struct cmd *cmd;
+    size_t count, damaged, newer;
+};
+
+static int add_counted(void *context, const struct backup *backup, struct grid_error *err)
 {
     (void)err;
-    sheet_add(context, backup);
+    struct tally *tally = context;
+    tally->count++;
+    tally->damaged += !backup->sound && !backup->unreadable;
+    tally->newer += backup->sound && backup->reason[0];
+    add_backup(tally->cmd, backup);
     return 0;
 }
 
 static int run_list(struct cmd *cmd, struct grid_error *err)
 {
     auto_backups struct backups backups = BACKUPS_INIT;
+    struct tally all = {.cmd = cmd};
     int rc = open_backups(cmd, BACKUPS_READ, &backups, err);
-    rc = rc ?: backups_each(&backups, NULL, add_backup, cmd, err);
-    return rc ?: sheet_print(cmd, NULL, NULL, err);
+    rc = rc ?: backups_each(&backups, NULL, add_counted, &all, err);
+    if (rc < 0 && all.count == 0)
+        return rc;
+    int printed = sheet_print(cmd, NULL, NULL, rc ? NULL : err);
+    return rc ?: printed;
 }
 
 /* Is the document an export, and the one that the manifest speaks of? */
@@ -212,39 +274,32 @@ static int check_document(const struct backup *backup, const struct buffer *text
     return 0;
 }
 
-struct verifying {
-    struct cmd *cmd;
-    size_t count, damaged;
-};
-
-static int add_verified(void *context, const struct backup *backup, struct grid_error *err)
-{
-    struct verifying *verifying = context;
-    verifying->count++;
-    verifying->damaged += !backup->sound;
-    return add_backup(verifying->cmd, backup, err);
-}
-
 static int run_verify(struct cmd *cmd, struct grid_error *err)
 {
     auto_backups struct backups backups = BACKUPS_INIT;
-    struct verifying all = {.cmd = cmd};
+    struct tally all = {.cmd = cmd};
     struct backup backup;
     const char *name = cmd->argument_count ? cmd->arguments[0] : NULL;
     int rc = open_backups(cmd, BACKUPS_READ, &backups, err);
     if (rc == 0 && name) {
         rc = backup_read(&backups, name, check_document, &backup, NULL, err);
-        if (rc == 0 || rc == GRID_ECORRUPT)
-            sheet_add(cmd, &backup);
+        if (rc == 0 || rc == GRID_ECORRUPT || rc == GRID_ECONFLICT)
+            add_backup(cmd, &backup);
+        if (rc < 0)
+            backup_advise(&backups, name, err);
     } else if (rc == 0) {
-        rc = backups_each(&backups, check_document, add_verified, &all, err);
+        rc = backups_each(&backups, check_document, add_counted, &all, err);
     }
-    if (rc < 0 && rc != GRID_ECORRUPT)
+    if (rc < 0 && rc != GRID_ECORRUPT && rc != GRID_ECONFLICT && all.count == 0)
         return rc;
     int printed = sheet_print(cmd, NULL, NULL, rc ? NULL : err);
     if (rc == 0 && printed == 0 && all.damaged > 0)
         return grid_error_set(err, GRID_ECORRUPT, "%zu of %zu backups %s damaged", all.damaged,
                               all.count, all.damaged == 1 ? "is" : "are");
+    if (rc == 0 && printed == 0 && all.newer > 0)
+        return grid_error_set(err, GRID_ECONFLICT, "%zu of %zu backups %s of a newer format than "
+                              "this program knows", all.newer, all.count,
+                              all.newer == 1 ? "is" : "are");
     return rc ?: printed;
 }
 
@@ -259,10 +314,12 @@ static int check_consent(const struct cmd *cmd, struct grid_error *err)
 
 static bool is_agreed(const struct cmd *cmd, const struct backup *backup)
 {
-    char time[GRID_TIME_SIZE], question[512];
+    char time[GRID_TIME_SIZE], place[PATH_MAX + 8], question[PATH_MAX + 512];
+    cmd_place(cmd->settings.store, place, sizeof(place));
     snprintf(question, sizeof(question),
-             "replace the ledger by '%s' of %s: revision %jd, %jd boost%s?",
-             backup->name, grid_time_show(backup->created_us, time), (intmax_t)backup->revision,
+             "replace the ledger in '%s' by '%s' of %s%s: revision %jd, %jd boost%s?", place,
+             backup->name, grid_time_show(backup->created_us, time),
+             backup->elsewhere ? ", another ledger" : "", (intmax_t)backup->revision,
              (intmax_t)backup->boosts, backup->boosts == 1 ? "" : "s");
     return cmd_value(cmd, "yes") || output_ask(question);
 }
@@ -283,14 +340,18 @@ static int run_restore(struct cmd *cmd, struct grid_error *err)
     rc = rc ?: open_backups(cmd, BACKUPS_READ, &backups, err);
     rc = rc ?: backup_read(&backups, cmd->arguments[0], check_document, &backup, &text, err);
     if (rc < 0)
-        return rc;
+        return backup_advise(&backups, cmd->arguments[0], err), rc;
+    look_whose(cmd, &backup);
+    if (backup.elsewhere)
+        output_warning(cmd, "backup '%s' is of another ledger, of '%s'", backup.name,
+                       backup.store);
     if (!is_agreed(cmd, &backup)) {
         output_info(cmd, "nothing was restored");
         return 0;
     }
     snprintf(reason, sizeof(reason), "backup '%s' of revision %jd", backup.name,
              (intmax_t)backup.revision);
-    rc = backup_replace(cmd, cmd->store, &text, reason, &row, err);
+    rc = backup_replace(cmd, cmd->store, cmd->settings.store, &text, reason, &row, err);
     if (rc == 0 && cmd->settings.format == FORMAT_TABLE)
         output_pair(cmd, "Restored", backup.name);
     if (rc == 0)
@@ -307,7 +368,7 @@ static const struct cmd_option create_options[] = {
     {0},
 };
 static const struct cmd_option restore_options[] = {
-    {"yes", 0, NULL, "do not ask"},
+    {"yes", 0, NULL, "do not ask (at a terminal it asks)"},
     {0},
 };
 static const struct cmd_option prune_options[] = {
@@ -319,7 +380,7 @@ const struct cmd_verb backup_verbs[] = {
     {.name = "create", .arguments = "", .summary = "Keep a copy of the whole ledger",
      .options = create_options, .rows = &rows_backups,
      .examples = "  grid backup create --name before-the-move\n"
-                 "  @daily grid backup create -q --compress --keep 30 >/dev/null   (a crontab)\n",
+                 "  @daily /usr/local/bin/grid backup create -q --keep 30 >/dev/null   (cron)\n",
      .run = run_create},
     {.name = "list", .arguments = "", .summary = "List the backups, newest first",
      .rows = &rows_backups, .examples = "  grid backup list\n", .run = run_list},
@@ -329,7 +390,9 @@ const struct cmd_verb backup_verbs[] = {
     {.name = "restore", .arguments = "BACKUP",
      .summary = "Put a backup in the place of the ledger, after a backup of that",
      .options = restore_options, .rows = &rows_imports,
-     .examples = "  grid backup restore grid_backup_20261121_020000\n", .run = run_restore},
+     .examples = "  grid backup restore grid_backup_20261121_020000\n"
+                 "  grid backup restore before-the-move --yes   (in a script)\n",
+     .run = run_restore},
     {.name = "delete", .arguments = "BACKUP", .summary = "Delete a backup, sound or not",
      .examples = "  grid backup delete before-the-move\n", .run = run_delete},
     {.name = "prune", .arguments = "", .summary = "Delete all sound backups but the newest",

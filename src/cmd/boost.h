@@ -38,9 +38,6 @@ int boost_needs_read(struct cmd *cmd, size_t first, struct grid_request *ret,
 extern const struct cmd_option boost_wishes[];
 int boost_request_read(struct cmd *cmd, struct boost_request *ret, struct grid_error *err);
 
-/* And --reason, --request-id, --wait, of a verb that has them. */
-int boost_request_more(struct cmd *cmd, struct boost_request *ret, struct grid_error *err);
-
 /* Why a request was refused, as it is told: lines for people, and JSON. */
 struct boost_reasons {
     struct cmd *cmd;
@@ -105,9 +102,6 @@ int boost_op_print(struct cmd *cmd, struct boost_op *op, struct grid_error *err)
 
 void boost_op_release(struct boost_op *op);
 #define auto_boost_op __attribute__((cleanup(boost_op_release)))
-
-/* Does the verb have this option? */
-bool boost_has_option(const struct cmd *cmd, const char *name);
 
 /* The parts of these, one for each kind. */
 struct boost_op_kind {

@@ -180,7 +180,7 @@ static void print_failure(struct json *json, const struct boost_line *line)
     json_string(json, err->message);
     if (err->hint[0])
         json_put_text(json, "hint", err->hint);
-    if (details->length > 0) {
+    if (details->length > 0 && !details->error) {
         json_key(json, "details");
         json_reprint(json, (struct span){details->data, details->length});
     }
@@ -200,7 +200,7 @@ static void print_document(struct batch *batch, struct boost_line *line)
     json_int(json, line->rc < 0 ? grid_code_status(line->rc) : 0);
     if (line->rc < 0)
         print_failure(json, line);
-    else if (out->length > 0)
+    else if (out->length > 0 && !out->error)
         json_object((struct span){out->data, out->length - 1}, add_member, json, NULL);
     json_close(json, '}');
     buffer_text(&batch->cmd->out, lines ? "\n" : "");

@@ -327,7 +327,7 @@ const struct cmd_verb boost_change_verbs[] = {
      .run = run_release},
     {.name = "cleanup", .arguments = "", .summary = "Note the end of boosts whose time is over",
      .options = cleanup_options, .rows = &rows_boosts,
-     .examples = "  */5 * * * * grid boost cleanup -q --expiring 15m     (in a crontab)\n",
+     .examples = "  */5 * * * * /usr/local/bin/grid boost cleanup -q --expiring 15m   (cron)\n",
      .run = run_cleanup},
     {0},
 };

@@ -184,7 +184,10 @@ static void print_answer(struct json *json, const void *context)
         return;
     json_put_text(json, "code", grid_code_word(answer->err->code));
     json_put_text(json, "message", answer->err->message);
-    (void)json_object((struct span){details->data, details->length}, add_detail, json, NULL);
+    if (details->error)
+        json->out->error = details->error;
+    else
+        (void)json_object((struct span){details->data, details->length}, add_detail, json, NULL);
 }
 
 /* A refusal has no boosts that could be lines. */
@@ -204,6 +207,7 @@ static void print_refusal(struct cmd *cmd, struct boost_reasons *reasons,
     char shown[4 * sizeof(err->message)];
     const char *lines = buffer_string(&reasons->lines);
     int64_t starts_us = reasons->explain.starts_us;
+    cmd->out.error = cmd->out.error ?: reasons->lines.error;
     buffer_format(&cmd->out, "%s\n%s", text_printable(err->message, shown, sizeof(shown)),
                   lines ? lines : "");
     if (starts_us != GRID_NEVER)

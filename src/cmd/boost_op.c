@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-bool boost_has_option(const struct cmd *cmd, const char *name)
+/* Does the verb have this option? */
+static bool has_option(const struct cmd *cmd, const char *name)
 {
     return cmd->options[option_find(cmd, name, strlen(name))];
 }
@@ -22,7 +23,7 @@ int boost_op_read(struct cmd *cmd, struct boost_op *ret, struct grid_error *err)
 {
     *ret = (struct boost_op){.cmd = cmd};
     ret->caller = (struct grid_caller){cmd_user(cmd), getuid() == 0};
-    ret->dry_run = boost_has_option(cmd, "dry-run") && cmd_value(cmd, "dry-run");
+    ret->dry_run = has_option(cmd, "dry-run") && cmd_value(cmd, "dry-run");
     ret->reasons.lines = ret->ending.lines = ret->ending.ids = BUFFER_INIT;
     ret->op.context = ret;
     return kind_of(cmd)->read(ret, err);

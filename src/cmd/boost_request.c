@@ -126,7 +126,8 @@ int boost_request_read(struct cmd *cmd, struct boost_request *ret, struct grid_e
     return 0;
 }
 
-int boost_request_more(struct cmd *cmd, struct boost_request *ret, struct grid_error *err)
+/* --reason, --request-id, --wait: what does not bear on the decision. */
+static int read_more(struct cmd *cmd, struct boost_request *ret, struct grid_error *err)
 {
     const char *wait = cmd_value(cmd, "wait");
     ret->waits = wait;
@@ -150,7 +151,7 @@ static int read_request(struct boost_op *op, struct grid_error *err)
     op->op.grant = &op->grant;
     op->op.fn = boost_op_keep;
     int rc = boost_request_read(cmd, &op->request, err);
-    rc = rc ?: boost_request_more(cmd, &op->request, err);
+    rc = rc ?: read_more(cmd, &op->request, err);
     if (rc == 0 && op->request.waits && op->dry_run)
         rc = grid_error_set(err, GRID_EUSAGE, "--wait and --dry-run cannot both be given");
     rc = rc ?: hooks_veto(cmd, &op->request.grid, err);

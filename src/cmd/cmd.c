@@ -141,6 +141,14 @@ int cmd_store(struct cmd *cmd, struct grid_error *err)
     return cmd_open(cmd, cmd->settings.store, &cmd->store, err);
 }
 
+int cmd_lasting(const char *url, struct grid_error *err)
+{
+    if (strncmp(url, "memory:", 7) != 0)
+        return 0;
+    return grid_error_set(err, GRID_EUSAGE,
+                          "a store 'memory:' would be lost when the command ends");
+}
+
 char *cmd_place(const char *url, char *buffer, size_t size)
 {
     text_copy(buffer, size, url);
@@ -170,6 +178,7 @@ static int run(struct cmd *cmd, struct grid_error *err)
     int rc = option_count(cmd, err);
     rc = rc ?: config_load(cmd, err);
     rc = rc ?: sheet_begin(cmd, err);
+    rc = rc ?: cmd_lasting(cmd->settings.store, err);
     rc = rc ?: cmd_store(cmd, err);
     return rc ?: cmd->verb->run(cmd, err);
 }

@@ -114,6 +114,9 @@ int cmd_store(struct cmd *cmd, struct grid_error *err);
 /* Opens a store; *ret is the caller's, for grid_store_close. */
 int cmd_open(struct cmd *cmd, const char *url, struct grid_store **ret, struct grid_error *err);
 
+/* Refuses the store that ends with the program: it is for tests of the library. EUSAGE. */
+int cmd_lasting(const char *url, struct grid_error *err);
+
 /* A store's URL as it may be shown: of a server's only the scheme, the rest may hold a password.
  * Returns `buffer`. */
 char *cmd_place(const char *url, char *buffer, size_t size);

@@ -97,8 +97,11 @@ static int open_temporary(struct target *target, struct grid_error *err)
         if (fstatat(AT_FDCWD, target->temporary, &there, AT_SYMLINK_NOFOLLOW) != 0
             || there.st_ino != mine.st_ino || there.st_dev != mine.st_dev)
             continue; /* its writer has just given it its name */
-        if (ftruncate(fd, 0) != 0)
-            return errno;
+        if (ftruncate(fd, 0) != 0) {
+            int failed = errno;
+            unlinkat(AT_FDCWD, target->temporary, 0); /* we hold its lock */
+            return failed;
+        }
         target->out.fd = steal_fd(fd);
         return 0;
     }
@@ -125,6 +128,8 @@ static int run_export(struct cmd *cmd, struct grid_error *err)
     struct grid_export facts;
     struct target target = {.force = cmd_value(cmd, "force"), .out = BUFFER_INIT};
     const char *file = cmd->argument_count ? cmd->arguments[0] : "-";
+    if (!*file)
+        return grid_error_set(err, GRID_EUSAGE, "the name of the file is empty");
     if (strcmp(file, "-") == 0) {
         int rc = grid_ledger_export(cmd->store, take_piece, &cmd->out, &facts, err);
         if (rc < 0)
@@ -134,9 +139,9 @@ static int run_export(struct cmd *cmd, struct grid_error *err)
     int rc = find_target(&target, file, err);
     rc = rc ?: export_file(cmd, &target, &facts, err);
     if (rc == 0)
-        output_info(cmd, "%zu boost%s and %zu events at revision %jd written to '%s'",
+        output_info(cmd, "%zu boost%s and %zu event%s at revision %jd written to '%s'",
                     facts.boosts, facts.boosts == 1 ? "" : "s", facts.events,
-                    (intmax_t)facts.revision, text_shown(file));
+                    facts.events == 1 ? "" : "s", (intmax_t)facts.revision, text_shown(file));
     return rc;
 }
 

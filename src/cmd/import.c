@@ -17,7 +17,7 @@ static void print_size(struct cell *cell, const void *field)
 
 static void print_count(struct cell *cell, const void *field)
 {
-    if (*(const size_t *)field > 0)
+    if (!cell->people || *(const size_t *)field > 0)
         print_size(cell, field);
 }
 
@@ -102,11 +102,31 @@ static int import(struct cmd *cmd, enum grid_import_mode mode, const struct buff
                                  .dry_run = cmd_value(cmd, "dry-run"), .reason = reason};
     snprintf(reason, sizeof(reason), "import of '%.200s'", text_shown(from));
     if (mode == GRID_IMPORT_REPLACE && !import.dry_run)
-        return backup_replace(cmd, cmd->store, text, reason, row, err);
+        return backup_replace(cmd, cmd->store, cmd->settings.store, text, reason, row, err);
     int rc = grid_ledger_import(cmd->store, &import, &row->imported, err);
     if (rc == 0 && !import.dry_run)
         snprintf(cmd->done, sizeof(cmd->done), "the document was imported");
     return rc;
+}
+
+/* A ledger's own file has boosts, and is no export. */
+static bool is_state(const struct buffer *text)
+{
+    const char *begins = memchr(text->data, '{', text->length);
+    return begins && memmem(text->data, text->length, "\"boosts\"", 8)
+           && !memmem(text->data, text->length < 256 ? text->length : 256, "\"export\"", 8);
+}
+
+/* What is it, if it is no export? */
+static int refuse(const char *path, const struct buffer *text, struct grid_error *err)
+{
+    const char *shown = strcmp(path, "-") == 0 ? "standard input" : text_shown(path);
+    if (err->code == GRID_EUSAGE && text->length >= 2 && memcmp(text->data, "\x1f\x8b", 2) == 0)
+        grid_error_hint(err, "it is compressed: 'zcat %s | grid import -'", shown);
+    else if (err->code == GRID_EUSAGE && is_state(text))
+        grid_error_hint(err, "it looks like the state of a ledger: 'grid store copy file:DIR "
+                        "file:' copies that, DIR being where it lies");
+    return grid_error_wrap(err, "cannot import '%s'", shown);
 }
 
 static int run_import(struct cmd *cmd, struct grid_error *err)
@@ -120,7 +140,9 @@ static int run_import(struct cmd *cmd, struct grid_error *err)
         return rc;
     cmd->in_file = true;
     rc = grid_export_read(text.data, text.length, NULL, err);
-    rc = rc ?: import(cmd, mode, &text, &row, err);
+    if (rc < 0)
+        return refuse(cmd->arguments[0], &text, err);
+    rc = import(cmd, mode, &text, &row, err);
     if (rc < 0)
         return rc;
     if (cmd_value(cmd, "dry-run"))

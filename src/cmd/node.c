@@ -7,7 +7,8 @@
 
 /* --- looking -------------------------------------------------------------------------------- */
 
-int node_name(struct cmd *cmd, size_t index, const char **ret, struct grid_error *err)
+/* The name typed as argument `index`, or else this host's. */
+static int read_name(struct cmd *cmd, size_t index, const char **ret, struct grid_error *err)
 {
     *ret = index < cmd->argument_count ? cmd->arguments[index] : cmd_host(cmd);
     return grid_node_name_check(*ret, err);
@@ -176,7 +177,7 @@ static int run_heartbeat(struct cmd *cmd, struct grid_error *err)
     const char *name;
     struct grid_node_change change = {.names = &name, .count = 1, .must = GRID_NODE_OLD,
                                       .edit = beat, .context = cmd, .quiet = true};
-    int rc = node_name(cmd, 0, &name, err);
+    int rc = read_name(cmd, 0, &name, err);
     rc = rc ?: grid_ledger_node_set(cmd->store, &change, NULL, err);
     if (rc == GRID_ENOTFOUND && strcmp(name, cmd_host(cmd)) == 0)
         return grid_error_hint(err, "'grid node discover' registers this machine");
@@ -214,6 +215,7 @@ const struct cmd_verb node_verbs[] = {
      .rows = &rows_nodes, .examples = "  grid node resume gpu1\n", .run = run_resume},
     {.name = "heartbeat", .arguments = "[NODE]",
      .summary = "Say that a node is well (this host, if no other is named)",
-     .examples = "  * * * * * grid node heartbeat     (in a crontab)\n", .run = run_heartbeat},
+     .examples = "  * * * * * /usr/local/bin/grid node heartbeat     (cron)\n",
+     .run = run_heartbeat},
     {0},
 };

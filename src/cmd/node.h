@@ -9,9 +9,8 @@
 int node_amount(const char *word, const char *next, char ret_resource[static GRID_RESOURCE_SIZE],
                 int64_t *ret_amount_u, struct grid_error *err);
 
-/* The well-known resource that was probably meant ("mem", "gpus", "memroy"), or NULL; and a warning
- * when there is one. In any case. */
-const char *node_meant(const char *resource);
+/* Warns, in any case, of a resource that is probably a well-known one mistyped ("mem", "gpus",
+ * "memroy"). */
 void node_warn(struct cmd *cmd, const char *resource);
 
 /* The keys of the policy, as typed, up to NULL: a text_next_fn. */
@@ -19,8 +18,5 @@ const char *policy_key_next(void *context, size_t index);
 
 /* Makes the change of one node, and prints the node as it is then, all in one transaction. */
 int node_change(struct cmd *cmd, struct grid_node_change *change, struct grid_error *err);
-
-/* The name typed as argument `index`, or else this host's. EUSAGE. */
-int node_name(struct cmd *cmd, size_t index, const char **ret, struct grid_error *err);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const char *node_meant(const char *resource)
+/* The well-known resource that was probably meant, or NULL. */
+static const char *meant(const char *resource)
 {
     static const char *const words[][2] = {
         {"cp", "cpu"}, {"cpus", "cpu"}, {"core", "cpu"},   {"cores", "cpu"},
@@ -49,7 +50,7 @@ void node_warn(struct cmd *cmd, const char *resource)
 {
     char name[GRID_RESOURCE_SIZE];
     text_copy_lower(name, sizeof(name), resource);
-    if (node_meant(name))
+    if (meant(name))
         output_warning(cmd, "'%s' is a resource of its own: did you mean '%s'?", name,
-                       node_meant(name));
+                       meant(name));
 }

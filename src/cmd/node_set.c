@@ -99,6 +99,8 @@ static int set_labels(const struct cmd *cmd, struct grid_node *node, struct grid
     for (size_t at = 0; rc == 0 && (word = cmd_next(cmd, "label", &at));) {
         grid_auto_free char *key = strdup(word);
         char *value = key ? strchr(key, '=') : NULL;
+        if (!key)
+            return grid_error_set(err, GRID_ENOMEM, "no memory for the labels");
         if (!value || value == key)
             return grid_error_set(err, GRID_EUSAGE, "label '%s' is not KEY=VALUE",
                                   text_shown(word));

@@ -191,6 +191,19 @@ int option_advise(const struct cmd *cmd, struct grid_error *err)
 
 /* --- words --------------------------------------------------------------------------------- */
 
+/* The word of another program for a verb that the noun has. */
+static void advise_synonym(const struct cmd_noun *noun, const char *word, struct grid_error *err)
+{
+    static const char *const pairs[][2] = {{"remove", "delete"}, {"rm", "delete"},
+                                           {"delete", "remove"}, {"rm", "remove"}};
+    const char *name;
+    for (size_t i = 0; err && i < countof(pairs); i++)
+        for (size_t at = 0; strcmp(pairs[i][0], word) == 0
+                            && (name = verb_name((void *)noun, at)); at++)
+            if (strcmp(name, pairs[i][1]) == 0)
+                grid_error_hint(err, "did you mean '%s'?", name);
+}
+
 static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
                       struct grid_error *err)
 {
@@ -203,6 +216,7 @@ static void take_verb(struct cmd *cmd, struct tables *tables, const char *word,
         cmd->lost = true;
         snprintf(what, sizeof(what), "%s verb", cmd->noun->name);
         text_unknown(what, word, verb_name, (void *)cmd->noun, err);
+        advise_synonym(cmd->noun, word, err);
         return;
     }
     add_table(cmd, tables, cmd->verb->options);

@@ -32,12 +32,22 @@ static void print_size(struct cell *cell, const void *field)
                   units[unit]);
 }
 
-static const char *state_of(bool sound) { return sound ? "sound" : "damaged"; }
-
-static void print_state(struct cell *cell, const void *field)
+static const char *state_of(const struct backup *backup)
 {
-    cell->alert = !*(const bool *)field;
-    buffer_text(cell->out, state_of(*(const bool *)field));
+    return backup->sound ? "sound" : backup->unreadable ? "unreadable" : "damaged";
+}
+
+static void print_state(struct cell *cell, const void *row)
+{
+    const struct backup *backup = row;
+    cell->alert = !backup->sound;
+    buffer_text(cell->out, state_of(backup));
+}
+
+static void print_elsewhere(struct cell *cell, const void *row)
+{
+    const struct backup *backup = row;
+    buffer_text(cell->out, backup->elsewhere ? backup->store : "");
 }
 
 static const struct column columns[] = {
@@ -49,8 +59,10 @@ static const struct column columns[] = {
     {"REVISION", "Revision", "of the ledger then", COLUMN_DEFAULT | COLUMN_RIGHT, 3, AT(revision),
      print_known},
     {"SIZE", "Size", "of its file", COLUMN_DEFAULT | COLUMN_RIGHT, 4, AT(size_bytes), print_size},
-    {"STATE", "State", "sound or damaged", COLUMN_DEFAULT, 0, AT(sound), print_state},
-    {"REASON", "Reason", "why it is damaged", COLUMN_DEFAULT | COLUMN_FILLED, 5, AT(reason),
+    {"STATE", "State", "sound, damaged or unreadable", COLUMN_DEFAULT, 0, 0, print_state},
+    {"STORE", NULL, "whose it is, if it is another than the present one",
+     COLUMN_TABLE | COLUMN_FILLED, 4, 0, print_elsewhere},
+    {"REASON", "Reason", "why it cannot be restored", COLUMN_DEFAULT | COLUMN_FILLED, 6, AT(reason),
      rows_text},
 #undef AT
 };
@@ -74,9 +86,11 @@ static void print_json(struct json *json, const void *row, int64_t now_us)
     put_known(json, "boosts", backup->boosts);
     put_known(json, "revision", backup->revision);
     put_known(json, "size_bytes", backup->size_bytes);
-    json_put_text(json, "state", state_of(backup->sound));
-    if (!backup->sound)
+    json_put_text(json, "state", state_of(backup));
+    if (backup->reason[0])
         json_put_text(json, "reason", backup->reason);
+    json_key(json, "store");
+    json_string_or_null(json, backup->store);
     json_close(json, '}');
 }
 

@@ -39,6 +39,17 @@ static bool is_shared(const char *data_dir)
            && (st.st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
 }
 
+/* Somebody may have been killed before it was open to the group. A link may lead to what is not
+ * the group's. */
+static void share(const struct backups *backups)
+{
+    struct stat st;
+    grid_auto_close int fd = openat(AT_FDCWD, backups->path,
+                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (backups->shared && fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 07777) != 02770)
+        backup_give(backups, fd);
+}
+
 static int make(struct backups *backups, const char *data_dir, struct grid_error *err)
 {
     struct stat st;
@@ -46,14 +57,16 @@ static int make(struct backups *backups, const char *data_dir, struct grid_error
     int rc = file_make_directory(data_dir, 0700, err);
     backups->shared = is_shared(data_dir);
     bool is_new = fstatat(AT_FDCWD, backups->path, &st, 0) != 0;
-    rc = rc ?: file_make_directory(backups->path, 0700, err);
+    mode_t was = backup_umask(backups);
+    rc = rc ?: file_make_directory(backups->path, 0770, err);
+    umask(was);
     /* A first command that was killed may have made the ledger's directory, and no more. */
     snprintf(above, sizeof(above), "%.*s/..", PATH_MAX - 4, data_dir);
     int failed = rc == 0 && is_new ? file_sync_directory(AT_FDCWD, above) : 0;
     if (failed)
         return grid_error_errno(err, GRID_EIO, failed, "cannot make '%s' durable", data_dir);
-    if (rc == 0 && is_new && backups->shared)
-        (void)!fchmodat(AT_FDCWD, backups->path, 02770, 0);
+    if (rc == 0)
+        share(backups);
     return rc;
 }
 
@@ -68,15 +81,31 @@ static int remove_leftover(void *context, const char *name, struct grid_error *e
 
 static int lock(struct backups *backups, int64_t timeout_us, struct grid_error *err)
 {
-    int rc = file_open(backups->dirfd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW,
-                       backups->shared ? 0660 : 0600, &backups->lock_fd, NULL, err);
+    mode_t was = backup_umask(backups);
+    int rc = file_open(backups->dirfd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW, 0660,
+                       &backups->lock_fd, NULL, err);
+    umask(was);
     if (rc == 0) {
         backup_give(backups, backups->lock_fd);
         rc = file_lock(backups->lock_fd, timeout_us, err);
     }
+    if (rc == GRID_ETIMEOUT)
+        return grid_error_advise(err, rc, "wait longer with --lock-timeout",
+                                 "another 'grid backup' is at work in '%s': it held the lock "
+                                 "longer than %.3g s", backups->path, (double)timeout_us / 1e6);
     if (rc < 0)
         return grid_error_wrap(err, "the lock of '%s'", backups->path);
     return file_each(backups->dirfd, ".", remove_leftover, backups, err);
+}
+
+/* Does a link lead nowhere? errno stays. */
+static bool is_dangling(const char *path)
+{
+    struct stat st;
+    int failed = errno;
+    bool dangling = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    errno = failed;
+    return dangling;
 }
 
 int backups_open(const char *data_dir, enum backups_mode mode, int64_t lock_timeout_us,
@@ -91,7 +120,7 @@ int backups_open(const char *data_dir, enum backups_mode mode, int64_t lock_time
     if (rc < 0)
         return rc;
     backups.dirfd = openat(AT_FDCWD, backups.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (backups.dirfd < 0 && (errno != ENOENT || mode == BACKUPS_MAKE))
+    if (backups.dirfd < 0 && (errno != ENOENT || mode == BACKUPS_MAKE || is_dangling(backups.path)))
         return grid_error_errno(err, GRID_EIO, errno, "cannot open '%s'", backups.path);
     if (mode != BACKUPS_READ && backups.dirfd >= 0)
         rc = lock(&backups, lock_timeout_us, err);
@@ -153,6 +182,8 @@ static int remove_tree(void *context, const char *name, struct grid_error *err)
         return 0;
     if ((errno != EISDIR && errno != EPERM) || removing->depth == DEPTH_MOST)
         return grid_error_errno(err, GRID_EIO, errno, "cannot remove '%s'", text_shown(name));
+    if (unlinkat(removing->dirfd, name, AT_REMOVEDIR) == 0) /* another's, which we cannot open */
+        return 0;
     grid_auto_close int fd = openat(removing->dirfd, name,
                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct removing inside = {fd, removing->depth + 1};
@@ -163,8 +194,20 @@ static int remove_tree(void *context, const char *name, struct grid_error *err)
     return rc;
 }
 
+/* A backup, without looking what is in it: that works without memory, too. */
+static void remove_known(int dirfd, const char *name)
+{
+    static const char *const files[] = {BACKUP_PLAIN, BACKUP_PACKED, BACKUP_MANIFEST};
+    grid_auto_close int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; fd >= 0 && i < countof(files); i++)
+        (void)unlinkat(fd, files[i], 0);
+    if (fd >= 0)
+        (void)unlinkat(dirfd, name, AT_REMOVEDIR);
+}
+
 int backup_remove(const struct backups *backups, const char *name, struct grid_error *err)
 {
+    remove_known(backups->dirfd, name);
     return remove_tree(&(struct removing){backups->dirfd, 0}, name, err);
 }
 
@@ -204,7 +247,8 @@ struct listing {
     backup_check_fn check;
     struct backup *all;
     size_t count, capacity;
-    struct grid_error unreadable; /* why one cannot be read now, which may well be sound */
+    struct grid_error unreadable; /* why the first that cannot be read now, but may well be sound,
+                                     is so */
 };
 
 static void release_listing(struct listing *listing)
@@ -223,12 +267,10 @@ static int add_entry(void *context, const char *name, struct grid_error *err)
     if (array_reserve(&listing->all, &listing->capacity, listing->count + 1,
                       sizeof(*listing->all)) != 0)
         return grid_error_set(err, GRID_ENOMEM, "no memory to list the backups");
-    int rc = backup_read(listing->backups, name, listing->check, &listing->all[listing->count],
-                         NULL, &why);
-    if (rc == GRID_ENOMEM || rc == GRID_EINTERNAL)
-        return *err = why, rc;
+    struct backup *backup = &listing->all[listing->count];
+    int rc = backup_read(listing->backups, name, listing->check, backup, NULL, &why);
     listing->count += rc != GRID_ENOTFOUND; /* deleted meanwhile */
-    if (rc == GRID_EIO)
+    if (backup->unreadable && !listing->unreadable.code)
         listing->unreadable = why;
     return 0;
 }
@@ -258,27 +300,42 @@ int backups_each(const struct backups *backups, backup_check_fn check, backup_fn
     int rc = list(&listing, err);
     for (size_t i = 0; rc == 0 && i < listing.count; i++)
         rc = fn(context, &listing.all[i], err);
-    return rc;
+    if (rc == 0 && listing.unreadable.code && err)
+        *err = listing.unreadable;
+    return rc ?: listing.unreadable.code;
 }
 
-int backups_prune(const struct backups *backups, size_t keep, backup_fn fn, void *context,
-                  size_t *ret_damaged, struct grid_error *err)
+static bool is_newest(const struct backups_rule *rule, const struct backup *backup)
+{
+    return rule->newest && strcmp(rule->newest, backup->name) == 0;
+}
+
+static bool is_ahead(const struct backups_rule *rule, const struct backup *backup)
+{
+    return backup->sound && backup->created_us > rule->now_us && !is_newest(rule, backup);
+}
+
+int backups_prune(const struct backups *backups, const struct backups_rule *rule, backup_fn fn,
+                  void *context, struct backups_kept *ret, struct grid_error *err)
 {
     auto_listing struct listing listing = {.backups = backups};
-    size_t sound = 0;
     int rc = list(&listing, err);
+    *ret = (struct backups_kept){0};
     if (rc == 0 && listing.unreadable.code)
         return *err = listing.unreadable, err->code;
-    for (size_t i = 0; i < listing.count; i++)
-        sound += listing.all[i].sound;
-    *ret_damaged = listing.count - sound;
-    for (size_t i = listing.count; rc == 0 && i-- > 0 && sound > keep;) {
-        if (!listing.all[i].sound)
+    for (size_t i = 0; i < listing.count; i++) {
+        ret->damaged += !listing.all[i].sound;
+        ret->ahead += is_ahead(rule, &listing.all[i]);
+    }
+    size_t counted = listing.count - ret->damaged - ret->ahead;
+    for (size_t i = listing.count; rc == 0 && i-- > 0 && counted > rule->keep;) {
+        const struct backup *backup = &listing.all[i];
+        if (!backup->sound || is_ahead(rule, backup) || is_newest(rule, backup))
             continue;
-        sound--;
-        rc = backup_delete(backups, listing.all[i].name, err);
+        counted--;
+        rc = backup_delete(backups, backup->name, err);
         if (rc == 0 && fn)
-            rc = fn(context, &listing.all[i], err);
+            rc = fn(context, backup, err);
     }
     return rc;
 }

@@ -20,16 +20,20 @@
  */
 
 #define BACKUP_NAME_SIZE 129
+#define BACKUP_STORE_SIZE 1024 /* a longer place is cut */
 
 /* One backup, as its manifest says and its file was found. */
 struct backup {
     char name[BACKUP_NAME_SIZE];
     bool sound;           /* manifest, size and sum are as they should be */
-    char reason[256];     /* of one that is not: why */
+    bool unreadable;      /* now: it may well be sound */
+    char reason[256];     /* of one that is not sound, or of a newer format: why */
     int64_t created_us;   /* 0: not known; */
     int64_t revision, boosts, size_bytes; /* -1: not known */
     int64_t export_bytes; /* of the document, when it was not compressed */
     char file[16], sha256[SHA256_TEXT_SIZE];
+    char store[BACKUP_STORE_SIZE]; /* the place of the ledger that it is of; "": not known */
+    bool elsewhere;       /* of another ledger than the present one; set by who knows that */
 };
 
 /* The directory, open. */
@@ -66,6 +70,7 @@ struct backup_writer;
 struct backup_facts {
     int64_t created_us, revision, boosts;
     const char *version; /* of the program */
+    const char *store;   /* its place, without a password; or NULL */
 };
 
 /*
@@ -90,13 +95,15 @@ void backup_drop(struct backup_writer *writer);
 
 /* --- looking, and deleting -------------------------------------------------------------------- */
 
-/* Is the document, uncompressed, what its manifest says? ECORRUPT, or what it is not read with. */
+/* Is the document, uncompressed, what its manifest says? ECORRUPT; ECONFLICT: it is sound, and of a
+ * newer format; or what it is not read with. */
 typedef int (*backup_check_fn)(const struct backup *backup, const struct buffer *text,
                                struct grid_error *err);
 
 /* Hands over each backup, newest first, then by name; the sum of each is taken, and `check` (may
  * be NULL) looks at its document. One that is damaged, or cannot be read, is handed over as not
- * sound. Stops at non-zero and returns it. */
+ * sound. Stops at non-zero and returns it; otherwise, in the end, why one cannot be read: EIO,
+ * ENOMEM, EINTERNAL. */
 typedef int (*backup_fn)(void *context, const struct backup *backup, struct grid_error *err);
 int backups_each(const struct backups *backups, backup_check_fn check, backup_fn fn,
                  void *context, struct grid_error *err);
@@ -112,12 +119,22 @@ int backup_read(const struct backups *backups, const char *name, backup_check_fn
 /* Deletes one, sound or not. ENOTFOUND; ECORRUPT: no directory; EUSAGE: the name; EIO. */
 int backup_delete(const struct backups *backups, const char *name, struct grid_error *err);
 
-/*
- * Keeps the `keep` newest sound backups and deletes the other sound ones, the oldest first; `fn`
- * (may be NULL) gets each that was deleted. Damaged ones are not counted, and kept: they may be
- * all that is left of something. *ret_damaged of them.
- */
-int backups_prune(const struct backups *backups, size_t keep, backup_fn fn, void *context,
-                  size_t *ret_damaged, struct grid_error *err);
+/* What prune goes by. */
+struct backups_rule {
+    size_t keep;        /* so many of the newest sound ones stay */
+    int64_t now_us;     /* one that is dated later was made by a clock that was wrong */
+    const char *newest; /* the one that was just made, whatever its date; or NULL */
+};
+
+/* What is not counted, and kept. */
+struct backups_kept {
+    size_t damaged; /* they may be all that is left of something */
+    size_t ahead;   /* dated in the future: nobody knows how old they are */
+};
+
+/* Keeps the newest sound backups and deletes the other sound ones, the oldest first; `fn` (may be
+ * NULL) gets each that was deleted. *ret also of errors behind the listing. */
+int backups_prune(const struct backups *backups, const struct backups_rule *rule, backup_fn fn,
+                  void *context, struct backups_kept *ret, struct grid_error *err);
 
 #endif

@@ -15,6 +15,13 @@ void backup_manifest_write(struct buffer *out, const struct backup *backup, cons
 /* A file or directory that was made gets the mode and, made by root, the owner of what it is in. */
 void backup_give(const struct backups *backups, int fd);
 
+/* For while something is made: a member of the group who is killed before a chmod would shut the
+ * others out. The umask that it was is given back to umask(). */
+static inline mode_t backup_umask(const struct backups *backups)
+{
+    return umask(backups->shared ? 0007 : 0077);
+}
+
 /* Renames within the directory, and never onto something. 0 or -1 with errno. */
 int backup_rename(const struct backups *backups, const char *from, const char *to);
 

@@ -30,6 +30,8 @@ void backup_manifest_write(struct buffer *out, const struct backup *backup, cons
     if (strcmp(backup->file, BACKUP_PACKED) == 0)
         json_put_int(&json, "export_bytes", backup->export_bytes);
     json_put_text(&json, "version", version);
+    if (backup->store[0])
+        json_put_text(&json, "store", backup->store);
     json_close(&json, '}');
     buffer_text(out, "\n");
 }
@@ -50,6 +52,7 @@ static const char *read_members(const cJSON *object, struct backup *ret)
 {
     char time[GRID_TIME_SIZE], name[BACKUP_NAME_SIZE];
     ret->created_us = 0;
+    (void)member_text(object, "store", ret->store, sizeof(ret->store)); /* earlier ones have none */
     if (!member_text(object, "created_at", time, sizeof(time))
         || grid_time_read(time, strlen(time), &ret->created_us, NULL, NULL) < 0)
         return "created_at";
@@ -67,7 +70,8 @@ static const char *read_members(const cJSON *object, struct backup *ret)
         return "sha256";
     ret->export_bytes = ret->size_bytes;
     if (strcmp(ret->file, BACKUP_PACKED) == 0
-        && !read_count(object, "export_bytes", &ret->export_bytes))
+        && (!read_count(object, "export_bytes", &ret->export_bytes)
+            || ret->export_bytes / GZIP_RATIO_MOST > ret->size_bytes))
         return "export_bytes";
     return member_text(object, "name", name, sizeof(name)) ? NULL : "name";
 }
@@ -175,6 +179,12 @@ static int read_all(int dirfd, backup_check_fn check, struct backup *ret, struct
     return rc == 0 && check ? check(ret, text, err) : rc;
 }
 
+static int not_found(const char *name, struct grid_error *err)
+{
+    return grid_error_advise(err, GRID_ENOTFOUND, "see 'grid backup list'", "no backup '%s'",
+                             text_shown(name));
+}
+
 static int open_directory(const struct backups *backups, const char *name, int *ret_fd,
                           struct grid_error *err)
 {
@@ -183,11 +193,19 @@ static int open_directory(const struct backups *backups, const char *name, int *
     if (*ret_fd >= 0)
         return 0;
     if (backups->dirfd < 0 || errno == ENOENT)
-        return grid_error_advise(err, GRID_ENOTFOUND, "see 'grid backup list'", "no backup '%s'",
-                                 text_shown(name));
+        return not_found(name, err);
     if (errno == ELOOP || errno == ENOTDIR)
         return grid_error_set(err, GRID_ECORRUPT, "it is no directory");
     return grid_error_errno(err, GRID_EIO, errno, "cannot open it");
+}
+
+/* What is being deleted loses its name first, and then its files. */
+static bool has_name(const struct backups *backups, const char *name, int fd)
+{
+    struct stat st, now;
+    if (fstat(fd, &st) != 0 || fstatat(backups->dirfd, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT;
+    return st.st_dev == now.st_dev && st.st_ino == now.st_ino;
 }
 
 int backup_read(const struct backups *backups, const char *name, backup_check_fn check,
@@ -201,7 +219,10 @@ int backup_read(const struct backups *backups, const char *name, backup_check_fn
     rc = rc ?: open_directory(backups, name, &fd, err);
     if (fd >= 0)
         rc = read_all(fd, check, ret, text || !check ? text : &own, err);
-    ret->sound = rc == 0;
+    if (rc == GRID_ECORRUPT && fd >= 0 && !has_name(backups, name, fd))
+        return not_found(name, err);
+    ret->sound = rc == 0 || rc == GRID_ECONFLICT;
+    ret->unreadable = rc == GRID_EIO || rc == GRID_ENOMEM || rc == GRID_EINTERNAL;
     if (rc == 0)
         return 0;
     text_copy(ret->reason, sizeof(ret->reason), err->message);

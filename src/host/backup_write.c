@@ -51,7 +51,8 @@ static int put_piece(struct backup_writer *writer, const struct buffer *piece,
     }
     int failed = file_write_all(writer->fd, stored->data, stored->length);
     if (failed)
-        return grid_error_errno(err, GRID_EIO, failed, "cannot write %s", writer->backup.file);
+        return grid_error_errno(err, GRID_EIO, failed, "cannot write a backup to '%s'",
+                                writer->backups->path);
     if (writer->threaded) /* the disk begins now; its errors are those of the fsync */
         (void)sync_file_range(writer->fd, *size, (off_t)stored->length, SYNC_FILE_RANGE_WRITE);
     sha256_add(writer->sum, stored->data, stored->length);
@@ -178,12 +179,7 @@ void backup_drop(struct backup_writer *writer)
 {
     if (!writer)
         return;
-    int rc = backup_remove(writer->backups, NEW, &(struct grid_error){0});
-    if (rc < 0 && writer->dirfd >= 0) { /* looking what is in it takes memory; we know it */
-        unlinkat(writer->dirfd, writer->backup.file, 0);
-        unlinkat(writer->dirfd, BACKUP_MANIFEST, 0);
-        unlinkat(writer->backups->dirfd, NEW, AT_REMOVEDIR);
-    }
+    (void)backup_remove(writer->backups, NEW, &(struct grid_error){0});
     release(writer);
 }
 
@@ -204,7 +200,8 @@ static int make_file(struct backup_writer *writer, const char *name, int *ret_fd
 {
     *ret_fd = openat(writer->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (*ret_fd < 0)
-        return grid_error_errno(err, GRID_EIO, errno, "cannot make %s", name);
+        return grid_error_errno(err, GRID_EIO, errno, "cannot make '%s/" NEW "/%s'",
+                                writer->backups->path, name);
     backup_give(writer->backups, *ret_fd);
     return 0;
 }
@@ -212,7 +209,10 @@ static int make_file(struct backup_writer *writer, const char *name, int *ret_fd
 static int make_directory(struct backup_writer *writer, struct grid_error *err)
 {
     struct backups *backups = writer->backups;
-    if (mkdirat(backups->dirfd, NEW, 0700) == 0)
+    mode_t was = backup_umask(backups);
+    int made = mkdirat(backups->dirfd, NEW, 0770);
+    umask(was);
+    if (made == 0)
         writer->dirfd = openat(backups->dirfd, NEW,
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (writer->dirfd < 0)
@@ -225,6 +225,9 @@ int backup_begin(struct backups *backups, const char *name, bool compress,
                  struct backup_writer **ret, struct grid_error *err)
 {
     int rc = name ? backup_name_check(name, err) : 0;
+    if (rc == 0 && name && name[0] == '-')
+        rc = grid_error_set(err, GRID_EUSAGE, "no backup can be called '%s': it begins with a dash",
+                            name);
     if (rc == 0 && name && is_there(backups, name))
         rc = refuse_name(name, err);
     if (rc < 0)
@@ -272,12 +275,14 @@ static int choose_name(struct backup_writer *writer, struct grid_error *err)
 }
 
 /* An fsync that failed is never tried again. */
-static int close_synced(int *fd, const char *name, struct grid_error *err)
+static int close_synced(const struct backup_writer *writer, int *fd, struct grid_error *err)
 {
     int failed = fsync(*fd) != 0 ? errno : 0;
     if (close(steal_fd(*fd)) != 0 && !failed)
         failed = errno;
-    return failed ? grid_error_errno(err, GRID_EIO, failed, "cannot write %s", name) : 0;
+    return failed ? grid_error_errno(err, GRID_EIO, failed, "cannot write a backup to '%s'",
+                                     writer->backups->path)
+                  : 0;
 }
 
 static int write_manifest(struct backup_writer *writer, const char *version,
@@ -290,8 +295,9 @@ static int write_manifest(struct backup_writer *writer, const char *version,
                         : make_file(writer, BACKUP_MANIFEST, &fd, err);
     int failed = rc == 0 ? file_write_all(fd, text.data, text.length) : 0;
     if (failed)
-        rc = grid_error_errno(err, GRID_EIO, failed, "cannot write " BACKUP_MANIFEST);
-    return rc ?: close_synced(&fd, BACKUP_MANIFEST, err);
+        rc = grid_error_errno(err, GRID_EIO, failed, "cannot write a backup to '%s'",
+                              writer->backups->path);
+    return rc ?: close_synced(writer, &fd, err);
 }
 
 /* Everything within is durable before the name is. */
@@ -299,7 +305,7 @@ static int give_name(struct backup_writer *writer, struct grid_error *err)
 {
     const struct backups *backups = writer->backups;
     const char *name = writer->backup.name;
-    int rc = close_synced(&writer->dirfd, name, err);
+    int rc = close_synced(writer, &writer->dirfd, err);
     if (rc < 0)
         return rc;
     if (backup_rename(backups, NEW, name) != 0)
@@ -317,12 +323,13 @@ int backup_finish(struct backup_writer *writer, const struct backup_facts *facts
 {
     struct backup *backup = &writer->backup;
     int rc = drain(writer, err);
-    rc = rc ?: close_synced(&writer->fd, backup->file, err);
+    rc = rc ?: close_synced(writer, &writer->fd, err);
     if (rc == 0) {
         sha256_end(steal(writer->sum), backup->sha256);
         backup->created_us = facts->created_us;
         backup->revision = facts->revision;
         backup->boosts = facts->boosts;
+        text_copy(backup->store, sizeof(backup->store), facts->store ? facts->store : "");
         backup->sound = true;
         rc = choose_name(writer, err);
     }

@@ -1,4 +1,5 @@
 /* After a clock that ran ahead: what it has put into the future comes back to now. */
+#include "ledger/dump.h"
 #include "ledger/queue.h"
 #include "ledger/settle.h"
 #include "util/text.h"
@@ -93,8 +94,11 @@ static int tell_change(const struct resetting *resetting, const struct grid_chan
     const struct grid_boost *boost = &change->now;
     if (change->subject == GRID_BOOST) {
         snprintf(subject, sizeof(subject), "boost %s", boost->boost_id);
-        snprintf(text, sizeof(text), "its term is counted from now: granted at %s, ends at %s",
-                 grid_time_show(boost->allocated_us, was), grid_time_show(boost->expires_us, now));
+        snprintf(text, sizeof(text), "its term is counted from now: granted at %s, %s%s",
+                 grid_time_show(boost->allocated_us, was),
+                 boost->expires_us == GRID_NEVER ? "without an end" : "ends at ",
+                 boost->expires_us == GRID_NEVER ? ""
+                                                 : grid_time_show(boost->expires_us, now));
     } else if (change->subject == GRID_NODE) {
         snprintf(subject, sizeof(subject), "node %s", change->node->node_id);
         snprintf(text, sizeof(text), "it was seen at %s",
@@ -134,6 +138,9 @@ static int reset(struct grid_tx *tx, void *context, struct grid_error *err)
     rc = rc ?: reset_nodes(resetting, err);
     if (rc == 0 && grid_tx_waiting(tx))
         rc = reset_tickets(tx, err);
+    rc = rc ?: merge_fits(tx, err);
+    if (rc == GRID_EREFUSED)
+        grid_error_hint(err, "release what is in the way first: see 'grid boost status --all'");
     if (rc == 0 && resetting->ahead)
         rc = grid_tx_put_restored(tx, REASON, err);
     grid_tx_after(tx, tell, resetting);

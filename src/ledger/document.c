@@ -30,7 +30,24 @@ const char *document_word(enum grid_subject subject)
 {
     return subject == GRID_BOOST    ? "boost"
            : subject == GRID_NODE   ? "node"
-           : subject == GRID_TICKET ? "ticket" : "policy";
+           : subject == GRID_TICKET ? "ticket"
+           : subject == GRID_EVENT  ? "event" : "policy";
+}
+
+int document_bad(enum grid_subject subject, size_t index, const char *why, struct grid_error *err)
+{
+    return grid_error_set(err, GRID_EUSAGE, "%s %zu of the document: %s", document_word(subject),
+                          index, why);
+}
+
+int document_check(enum grid_subject subject, size_t index, struct span text,
+                   union document_record *ret, struct grid_error *err)
+{
+    struct grid_error why = {0};
+    int rc = document_record(subject, text, ret, &why);
+    if (rc == GRID_ENOMEM)
+        return *err = why, rc;
+    return rc < 0 ? document_bad(subject, index, why.message, err) : 0;
 }
 
 static void print(struct json *json, enum grid_subject subject,
@@ -53,6 +70,5 @@ bool document_same(enum grid_subject subject, const union document_record *a,
     struct json first = json_begin(&left, -1), second = json_begin(&right, -1);
     print(&first, subject, a);
     print(&second, subject, b);
-    return !left.error && !right.error && left.length == right.length
-           && memcmp(left.data, right.data, left.length) == 0;
+    return buffer_same(&left, &right);
 }

@@ -116,9 +116,8 @@ static void put_head(struct dumping *dumping, struct grid_tx *tx)
                   grid_time_format(facts->created_us, time), (long long)facts->revision);
 }
 
-static int dump(struct grid_tx *tx, void *context, struct grid_error *err)
+static int put_all(struct dumping *dumping, struct grid_tx *tx, struct grid_error *err)
 {
-    struct dumping *dumping = context;
     put_head(dumping, tx);
     int rc = grid_tx_records(tx, put_record, dumping, err);
     if (rc < 0)
@@ -135,13 +134,13 @@ static int dump(struct grid_tx *tx, void *context, struct grid_error *err)
     return flush(dumping, 0, err);
 }
 
-int grid_ledger_export(struct grid_store *store, grid_write_fn write, void *context,
-                       struct grid_export *ret, struct grid_error *err)
+int grid_tx_export(struct grid_tx *tx, grid_write_fn write, void *context, struct grid_export *ret,
+                   struct grid_error *err)
 {
     struct grid_export facts;
     struct dumping dumping = {.write = write, .context = context, .facts = &facts,
                               .out = BUFFER_INIT, .unsound = BUFFER_INIT, .subject = -1};
-    int rc = grid_store_transact(store, GRID_READ, dump, &dumping, NULL, err);
+    int rc = put_all(&dumping, tx, err);
     buffer_release(&dumping.out);
     buffer_release(&dumping.unsound);
     if (rc == 0 && ret)
@@ -149,7 +148,28 @@ int grid_ledger_export(struct grid_store *store, grid_write_fn write, void *cont
     return rc;
 }
 
+struct exporting {
+    grid_write_fn write;
+    void *context;
+    struct grid_export *ret;
+};
+
+static int export(struct grid_tx *tx, void *context, struct grid_error *err)
+{
+    const struct exporting *exporting = context;
+    return grid_tx_export(tx, exporting->write, exporting->context, exporting->ret, err);
+}
+
+int grid_ledger_export(struct grid_store *store, grid_write_fn write, void *context,
+                       struct grid_export *ret, struct grid_error *err)
+{
+    struct exporting exporting = {write, context, ret};
+    return grid_store_transact(store, GRID_READ, export, &exporting, NULL, err);
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
+
+#define DEPTH (JSON_DEPTH_MAX + 1) /* members lie one deeper than in the state file */
 
 struct reading {
     struct document *document;
@@ -160,6 +180,13 @@ struct reading {
 static int no_export(const char *why, struct grid_error *err)
 {
     return grid_error_set(err, GRID_EUSAGE, "it is no export of a ledger: %s", why);
+}
+
+static int bad_member(const char *name, struct grid_error *err)
+{
+    char why[64];
+    snprintf(why, sizeof(why), "'%s' is not what it should be", name);
+    return no_export(why, err);
 }
 
 static bool read_time(struct span value, int64_t *ret_us)
@@ -189,14 +216,13 @@ static int read_member(void *context, struct span key, struct span value, struct
         if (!json_is(key, spans[i].name))
             continue;
         *spans[i].span = value;
-        return value.at[0] == spans[i].opens ? 0 : no_export("a member is none of what it should "
-                                                            "be", err);
+        return value.at[0] == spans[i].opens ? 0 : bad_member(spans[i].name, err);
     }
     for (size_t i = 0; i < countof(numbers); i++)
         if (json_is(key, numbers[i].name))
-            return json_integer(value, numbers[i].number) ? 0 : no_export("a number is none", err);
+            return json_integer(value, numbers[i].number) ? 0 : bad_member(numbers[i].name, err);
     if (json_is(key, "created_at") && !read_time(value, &document->facts.created_us))
-        return no_export("bad 'created_at'", err);
+        return bad_member("created_at", err);
     return 0;
 }
 
@@ -247,7 +273,7 @@ int document_read(const char *text, size_t length, struct document *ret, struct 
     const char *end = text + length, *at = json_space(text, end);
     if (at == end)
         return no_export("it is empty", err);
-    const char *stop = *at == '{' ? json_value(at, end, JSON_DEPTH_MAX, &why) : NULL;
+    const char *stop = *at == '{' ? json_value(at, end, DEPTH, &why) : NULL;
     if (!stop)
         return no_export(*at == '{' ? why.message : "it is not a JSON object", err);
     if (json_space(stop, end) != end)
@@ -261,10 +287,48 @@ int document_read(const char *text, size_t length, struct document *ret, struct 
         || ret->facts.revision >= GRID_REVISION_MAX)
         return no_export("'export', 'revision' or 'boosts' is missing", err);
     if (reading.version > GRID_EXPORT_VERSION || reading.schema > 1)
-        return grid_error_set(err, GRID_ECONFLICT, "the export is of a newer format (%lld) than "
-                              "this program knows (%d)", (long long)reading.version,
+        return grid_error_set(err, GRID_ECONFLICT, "the export is of a newer format (export %lld, "
+                              "schema %lld) than this program knows (%d, 1)",
+                              (long long)reading.version, (long long)reading.schema,
                               GRID_EXPORT_VERSION);
     return count_all(ret, err);
+}
+
+static int check_boost(void *context, size_t index, struct span text, struct grid_error *err)
+{
+    return document_check(GRID_BOOST, index, text, context, err);
+}
+
+static int check_node(void *context, size_t index, struct span text, struct grid_error *err)
+{
+    return document_check(GRID_NODE, index, text, context, err);
+}
+
+static int check_ticket(void *context, size_t index, struct span text, struct grid_error *err)
+{
+    return document_check(GRID_TICKET, index, text, context, err);
+}
+
+static int check_event(void *context, size_t index, struct span text, struct grid_error *err)
+{
+    (void)context;
+    return text.at[0] == '{' ? 0 : document_bad(GRID_EVENT, index, "it is not an object", err);
+}
+
+/* What an import would stumble over, whatever the ledger. */
+static int check_records(const struct document *document, struct grid_error *err)
+{
+    union document_record record;
+    int rc = json_array(document->boosts, check_boost, &record, err);
+    if (rc == 0 && document->nodes.length)
+        rc = json_array(document->nodes, check_node, &record, err);
+    if (rc == 0 && document->waiting.length)
+        rc = json_array(document->waiting, check_ticket, &record, err);
+    if (rc == 0 && document->events.length)
+        rc = json_array(document->events, check_event, NULL, err);
+    if (rc == 0 && document->policy.length)
+        rc = document_check(GRID_POLICY, 0, document->policy, &record, err);
+    return rc;
 }
 
 int grid_export_read(const char *text, size_t length, struct grid_export *ret,
@@ -272,6 +336,7 @@ int grid_export_read(const char *text, size_t length, struct grid_export *ret,
 {
     struct document document;
     int rc = document_read(text, length, &document, err);
+    rc = rc ?: check_records(&document, err);
     if (rc == 0 && ret)
         *ret = document.facts;
     return rc;

@@ -2,7 +2,7 @@
 #ifndef LEDGER_DUMP_H
 #define LEDGER_DUMP_H
 
-#include "grid/ledger.h"
+#include "grid/dump.h"
 #include "util/json.h"
 
 /* A document that was read. The spans are of its text; length 0: absent. */
@@ -34,6 +34,12 @@ union document_record {
 int document_record(enum grid_subject subject, struct span text, union document_record *ret,
                     struct grid_error *err);
 
+/* The same of record `index` of the document: EUSAGE, with its number, when it is not sound; and
+ * that error, for other reasons. */
+int document_check(enum grid_subject subject, size_t index, struct span text,
+                   union document_record *ret, struct grid_error *err);
+int document_bad(enum grid_subject subject, size_t index, const char *why, struct grid_error *err);
+
 /* Its id, "" of the policy; and what it is called. */
 const char *document_id(enum grid_subject subject, const union document_record *record);
 const char *document_word(enum grid_subject subject);
@@ -41,6 +47,13 @@ const char *document_word(enum grid_subject subject);
 /* Do both say the same, in whatever layout? */
 bool document_same(enum grid_subject subject, const union document_record *a,
                    const union document_record *b);
+
+/* --- compare.c --- */
+
+/* Do two documents say the same but for facts and events, in whatever order and layout? 0: yes; 1:
+ * no, and *ret_what is what differs first ("boosts", ..., static). ECORRUPT, ENOMEM. */
+int document_compare(const struct document *a, const struct document *b, const char **ret_what,
+                     struct grid_error *err);
 
 /* --- merge.c --- */
 

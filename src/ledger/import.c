@@ -1,21 +1,11 @@
 /* Import: a document becomes the ledger, or a part of it, in one commit. */
-#include "ledger/dump.h"
+#include "ledger/import.h"
+#include "ledger/op.h"
 #include "ledger/queue.h"
 #include "ledger/settle.h"
 #include "model/record.h"
 
 #include <string.h>
-
-struct importing {
-    const struct grid_import *import;
-    struct document document;
-    struct grid_imported *ret;
-    size_t taken;     /* records, of whatever kind */
-    int64_t seen;     /* the highest revision or token in the document */
-    bool has_history; /* the ledger has events of its own: those of the document stay out */
-    char **texts;     /* of unsound records, decoded */
-    size_t text_count, text_capacity;
-};
 
 static size_t *taken(struct grid_imported *ret, enum grid_subject subject)
 {
@@ -23,13 +13,6 @@ static size_t *taken(struct grid_imported *ret, enum grid_subject subject)
            : subject == GRID_NODE   ? &ret->nodes
            : subject == GRID_TICKET ? &ret->tickets
            : subject == GRID_EVENT  ? &ret->events : NULL;
-}
-
-static int bad_record(enum grid_subject subject, size_t index, const char *why,
-                      struct grid_error *err)
-{
-    return grid_error_set(err, GRID_EUSAGE, "%s %zu of the document: %s", document_word(subject),
-                          index, why);
 }
 
 /* --- what is taken over ----------------------------------------------------------------------- */
@@ -44,15 +27,71 @@ static int is_ended(void *context, const struct grid_event *event, struct grid_e
                           text_shown(event->boost_id));
 }
 
-struct taking {
-    struct grid_tx *tx;
-    struct importing *importing;
-    enum grid_subject subject;
-};
-
-static bool is_over(const struct grid_boost *boost, int64_t now_us)
+static uint64_t hash_of(const char *id)
 {
-    return !boost->is_active || boost->expires_us <= now_us;
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    while (*id)
+        hash = (hash ^ (unsigned char)*id++) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int add_living(void *context, const struct grid_boost *boost, struct grid_error *err)
+{
+    struct importing *importing = context;
+    if (array_reserve(&importing->living, &importing->living_capacity,
+                      importing->living_count + 1, sizeof(*importing->living)) != 0)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the boosts");
+    importing->living[importing->living_count++] = hash_of(boost->boost_id);
+    return 0;
+}
+
+static int read_living(struct grid_tx *tx, struct importing *importing, struct grid_error *err)
+{
+    importing->living_count = 0;
+    int rc = grid_tx_boosts(tx, NULL, add_living, importing, err);
+    if (importing->living_count > 1)
+        qsort(importing->living, importing->living_count, sizeof(*importing->living), by_hash);
+    return rc;
+}
+
+/* In a ledger that goes on, a boost that lives again has an event that says so. */
+static int tell_revived(const struct taking *taking, const struct grid_boost *boost,
+                        struct grid_error *err)
+{
+    const struct importing *importing = taking->importing;
+    uint64_t hash = hash_of(boost->boost_id);
+    if (importing->import->mode != GRID_IMPORT_REPLACE || !importing->has_history
+        || (importing->living_count > 0
+            && bsearch(&hash, importing->living, importing->living_count, sizeof(hash), by_hash)))
+        return 0;
+    return grid_tx_put_boost(taking->tx, boost, boost, GRID_EVENT_RESTORED,
+                             grid_tx_now(taking->tx), importing->import->reason, err);
+}
+
+/* Of a merge: what is over is history, which is not merged; and who waits, waits in the other
+ * ledger. */
+static bool is_left_out(enum grid_subject subject, const union document_record *record,
+                        int64_t now_us)
+{
+    return subject == GRID_TICKET
+           || (subject == GRID_BOOST
+               && (!record->boost.is_active || record->boost.expires_us <= now_us));
+}
+
+/* A token that this ledger may have given to somebody else is given anew. */
+static int renew_token(struct grid_tx *tx, const struct grid_boost *boost, struct grid_error *err)
+{
+    struct grid_boost now = *boost;
+    if (boost->token == 0 || boost->token > grid_tx_revision(tx))
+        return 0;
+    now.token = grid_tx_token(tx);
+    return grid_tx_put_boost(tx, boost, &now, GRID_EVENT_QUIET, grid_tx_now(tx), NULL, err);
 }
 
 static int take(void *context, size_t index, struct span text, struct grid_error *err)
@@ -60,20 +99,19 @@ static int take(void *context, size_t index, struct span text, struct grid_error
     const struct taking *taking = context;
     struct importing *importing = taking->importing;
     enum grid_subject subject = taking->subject;
-    struct grid_error why = {0};
     union document_record record;
-    int rc = document_record(subject, text, &record, &why);
+    int rc = document_check(subject, index, text, &record, err);
     if (rc < 0)
-        return rc == GRID_ENOMEM ? (*err = why, rc) : bad_record(subject, index, why.message, err);
-    if (subject == GRID_BOOST && record.boost.token > importing->seen)
-        importing->seen = record.boost.token;
-    if (importing->seen >= GRID_REVISION_MAX)
-        return bad_record(subject, index, "its token is too large", err);
+        return rc;
+    if (subject == GRID_BOOST && record.boost.token > importing->document.facts.revision)
+        return document_bad(subject, index, "its token is above the document's revision", err);
     if (grid_tx_has_put(taking->tx, subject, document_id(subject, &record)))
-        return bad_record(subject, index, "an earlier one has the same id", err);
+        return document_bad(subject, index, "an earlier one has the same id", err);
     bool merges = importing->import->mode == GRID_IMPORT_MERGE;
-    if (merges && subject == GRID_BOOST && is_over(&record.boost, grid_tx_now(taking->tx)))
-        rc = 1; /* it is history, which is not merged */
+    if (subject == GRID_TICKET && grid_tx_has_put(taking->tx, GRID_BOOST, record.ticket.ticket_id))
+        rc = 1; /* it has been granted */
+    else if (merges && is_left_out(subject, &record, grid_tx_now(taking->tx)))
+        rc = 1;
     else if (merges)
         rc = merge_compare(taking->tx, subject, &record, err);
     if (rc != 0) {
@@ -83,8 +121,12 @@ static int take(void *context, size_t index, struct span text, struct grid_error
     size_t *count = taken(importing->ret, subject);
     *(count ? count : &(size_t){0}) += 1;
     importing->taken++;
-    return grid_tx_put_record(taking->tx, &(struct grid_record){subject, true, text.at,
-                                                                text.length}, err);
+    rc = grid_tx_put_record(taking->tx, &(struct grid_record){subject, true, text.at, text.length},
+                            err);
+    if (rc < 0 || subject != GRID_BOOST)
+        return rc;
+    return merges ? renew_token(taking->tx, &record.boost, err)
+                  : tell_revived(taking, &record.boost, err);
 }
 
 static int take_event(void *context, size_t index, struct span text, struct grid_error *err)
@@ -92,7 +134,7 @@ static int take_event(void *context, size_t index, struct span text, struct grid
     const struct taking *taking = context;
     struct grid_event event;
     if (text.at[0] != '{')
-        return grid_error_set(err, GRID_EUSAGE, "event %zu of the document is none", index);
+        return document_bad(GRID_EVENT, index, "it is not an object", err);
     if (record_event_read(text, &event, NULL) == 0 && event.revision > taking->importing->seen
         && event.revision < GRID_REVISION_MAX)
         taking->importing->seen = event.revision;
@@ -100,96 +142,6 @@ static int take_event(void *context, size_t index, struct span text, struct grid
     taking->importing->taken++;
     return grid_tx_put_record(taking->tx, &(struct grid_record){GRID_EVENT, true, text.at,
                                                                 text.length}, err);
-}
-
-/* Does the ledger hold this very text? */
-static int is_kept(void *context, const struct grid_record *record, struct grid_error *err)
-{
-    (void)err;
-    const struct grid_record *wanted = context;
-    return record->subject == wanted->subject && record->sound == wanted->sound
-           && record->length == wanted->length
-           && memcmp(record->text, wanted->text, wanted->length) == 0;
-}
-
-/* Puts what stands as text alone, once. */
-static int keep(const struct taking *taking, const struct grid_record *record,
-                struct grid_error *err)
-{
-    int rc = 0;
-    if (taking->importing->import->mode == GRID_IMPORT_MERGE)
-        rc = grid_tx_records(taking->tx, is_kept, (void *)record, err);
-    taking->importing->ret->skipped += rc > 0;
-    taking->importing->taken += rc == 0;
-    return rc ? (rc < 0 ? rc : 0) : grid_tx_put_record(taking->tx, record, err);
-}
-
-static int find_value(void *context, struct span key, struct span value, struct grid_error *err)
-{
-    (void)err;
-    struct span *found = context; /* "of", "text" */
-    if (json_is(key, "of"))
-        found[0] = value;
-    if (json_is(key, "text"))
-        found[1] = value;
-    return 0;
-}
-
-/* In the file it must end where it seems to: what is no JSON is so only among the boosts. */
-static bool may_stand(enum grid_subject subject, const char *text, size_t length)
-{
-    const char *end = text + length;
-    struct grid_error unused;
-    if (!text_is_utf8(text, length) || length == 0)
-        return false;
-    if (json_value(text, end, JSON_DEPTH_MAX - 2, &unused) == end)
-        return true;
-    return subject == GRID_BOOST && text[0] == '{'
-           && json_balanced(text, end, JSON_DEPTH_MAX - 2) == end;
-}
-
-/* {"of": "boosts", "text": "..."} */
-static int take_unsound(void *context, size_t index, struct span value, struct grid_error *err)
-{
-    struct taking *taking = context;
-    struct importing *importing = taking->importing;
-    struct span found[2] = {{0}};
-    int rc = value.at[0] == '{' ? json_object(value, find_value, found, err) : GRID_ECORRUPT;
-    enum grid_subject subject = GRID_BOOST;
-    while (rc == 0 && subject < GRID_SUBJECTS) {
-        const char *key = document_key(subject);
-        if (key && found[0].length > 2
-            && json_is((struct span){found[0].at + 1, found[0].length - 2}, key))
-            break;
-        subject++;
-    }
-    if (array_reserve(&importing->texts, &importing->text_capacity, importing->text_count + 1,
-                      sizeof(*importing->texts)) != 0)
-        return grid_error_set(err, GRID_ENOMEM, "no memory for the records");
-    char *text = malloc(found[1].length + 1);
-    importing->texts[importing->text_count] = text;
-    importing->text_count += text != NULL;
-    rc = rc ?: text ? record_text(found[1], text, found[1].length + 1, err) : GRID_ENOMEM;
-    if (rc == GRID_ENOMEM)
-        return grid_error_set(err, rc, "no memory for the records");
-    if (rc != 0 || subject == GRID_SUBJECTS || !may_stand(subject, text, strlen(text)))
-        return grid_error_set(err, GRID_EUSAGE, "unsound record %zu of the document is none",
-                              index);
-    return keep(taking, &(struct grid_record){subject, false, text, strlen(text)}, err);
-}
-
-/* A member of another program; the ledger's own have names of their own. */
-static int take_member(void *context, struct span key, struct span value, struct grid_error *err)
-{
-    static const char *const ours[] = {"boosts", "timestamp", "revision", "nodes", "policy",
-                                       "waiting", "history", "segments", "pending"};
-    for (size_t i = 0; i < countof(ours); i++)
-        if (json_is(key, ours[i]))
-            return grid_error_set(err, GRID_EUSAGE, "'members' of the document has a '%s'",
-                                  ours[i]);
-    struct grid_record record = {GRID_MEMBER, true, key.at - 1,
-                                 (size_t)(value.at + value.length - key.at) + 1};
-    return keep(context, &record, err);
 }
 
 /* --- what goes -------------------------------------------------------------------------------- */
@@ -212,6 +164,10 @@ static int end_record(void *context, const struct grid_record *old, struct grid_
     if (old->subject == GRID_TICKET)
         return grid_tx_put_ticket(tx, &record.ticket, GRID_EVENT_WITHDRAWN, reason, err);
     bool expired = record.boost.is_active && record.boost.expires_us <= grid_tx_now(tx);
+    if (!expired)
+        rc = op_allowed(tx, &record.boost, taking->importing->import->caller, false, err);
+    if (rc < 0)
+        return rc;
     taking->importing->ret->ended++;
     return expired ? grid_tx_put_boost(tx, &record.boost, NULL, GRID_EVENT_EXPIRED,
                                        record.boost.expires_us, NULL, err)
@@ -241,10 +197,15 @@ static int begin(struct grid_tx *tx, struct importing *importing, struct grid_er
     importing->taken = 0;
     int rc = grid_tx_events(tx, NULL, any_event, NULL, err);
     importing->has_history = rc > 0;
-    if (rc < 0 || mode == GRID_IMPORT_MERGE)
-        return rc < 0 ? rc : 0;
-    if (mode == GRID_IMPORT_REPLACE)
-        return grid_tx_clear(tx), 0;
+    if (rc < 0)
+        return rc;
+    if (mode == GRID_IMPORT_MERGE)
+        return grid_tx_raise(tx, importing->seen), 0; /* new tokens are above those that stay */
+    if (mode == GRID_IMPORT_REPLACE) {
+        rc = importing->has_history ? read_living(tx, importing, err) : 0;
+        grid_tx_clear(tx);
+        return rc;
+    }
     rc = grid_tx_records(tx, any_record, NULL, err);
     if (rc <= 0)
         return rc;
@@ -272,9 +233,9 @@ static int take_all(struct taking *taking, struct grid_error *err)
     if (rc == 0 && document->policy.length)
         rc = take(taking, 0, document->policy, err);
     if (rc == 0 && document->unsound.length)
-        rc = json_array(document->unsound, take_unsound, taking, err);
+        rc = json_array(document->unsound, import_unsound, taking, err);
     if (rc == 0 && document->members.length)
-        rc = json_object(document->members, take_member, taking, err);
+        rc = json_object(document->members, import_member, taking, err);
     if (rc == 0 && document->events.length && !importing->has_history)
         rc = json_array(document->events, take_event, taking, err);
     return rc;
@@ -295,7 +256,7 @@ static int finish(struct grid_tx *tx, const struct importing *importing, struct 
 {
     int rc = grid_tx_put_restored(tx, importing->import->reason, err);
     int64_t next = grid_tx_token(tx);
-    if (importing->seen >= GRID_REVISION_MAX - 2 || next >= GRID_REVISION_MAX - 2)
+    if (importing->seen >= GRID_REVISION_MAX / 2) /* no ledger comes so far by itself */
         return grid_error_set(err, GRID_EUSAGE, "the document's revision is too large");
     grid_tx_raise(tx, importing->seen > next ? importing->seen : next);
     return rc;
@@ -316,7 +277,19 @@ static int decide(struct grid_tx *tx, void *context, struct grid_error *err)
     bool changes = replaces || importing->taken > 0;
     if (rc == 0 && merges && changes)
         rc = settle_merged(tx, err);
-    return rc == 0 && changes ? finish(tx, importing, err) : rc;
+    if (rc == 0 && changes)
+        rc = finish(tx, importing, err);
+    /* Last: what cannot be imported leaves no backup behind. */
+    const struct grid_import *import = importing->import;
+    return rc == 0 && replaces && import->keep && !import->dry_run
+               ? import->keep(tx, import->keep_context, err) : rc;
+}
+
+/* What is replaced may as well be damaged. */
+static enum grid_mode mode_of(const struct grid_import *import)
+{
+    return import->dry_run                        ? GRID_READ
+           : import->mode == GRID_IMPORT_REPLACE ? GRID_SALVAGE : GRID_WRITE;
 }
 
 int grid_ledger_import(struct grid_store *store, const struct grid_import *import,
@@ -326,12 +299,12 @@ int grid_ledger_import(struct grid_store *store, const struct grid_import *impor
     struct importing importing = {.import = import, .ret = ret};
     int rc = document_read(import->text, import->length, &importing.document, err);
     if (rc == 0)
-        rc = grid_store_transact(store, import->dry_run ? GRID_READ : GRID_WRITE, decide,
-                                 &importing, &commit, err);
+        rc = grid_store_transact(store, mode_of(import), decide, &importing, &commit, err);
     if (rc == 0)
         ret->revision = commit.revision;
     while (importing.text_count > 0)
         free(importing.texts[--importing.text_count]);
     free(importing.texts);
+    free(importing.living);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* Two ledgers made one must not promise anything twice: the sums over time, of all that lives. */
 #include "ledger/dump.h"
 #include "ledger/settle.h"
+#include "model/node_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,9 +37,8 @@ static int find_there(struct grid_tx *tx, enum grid_subject subject, const char 
         int rc = grid_tx_node(tx, id, &ret->node, NULL);
         return rc == GRID_ENOTFOUND ? 0 : rc < 0 ? grid_tx_node(tx, id, &ret->node, err) : 1;
     }
-    union document_record unset = {.policy = GRID_POLICY_DEFAULT};
     ret->policy = *grid_tx_policy(tx);
-    return !document_same(GRID_POLICY, &unset, ret);
+    return !policy_record_is_default(&ret->policy);
 }
 
 int merge_compare(struct grid_tx *tx, enum grid_subject subject,
@@ -47,11 +47,17 @@ int merge_compare(struct grid_tx *tx, enum grid_subject subject,
     union document_record there;
     const char *id = document_id(subject, record);
     int rc = find_there(tx, subject, id, &there, err);
+    if (rc > 0 && subject == GRID_NODE) { /* each ledger has seen it at times of its own */
+        there.node.first_seen_us = record->node.first_seen_us;
+        there.node.last_seen_us = record->node.last_seen_us;
+    }
     if (rc <= 0 || document_same(subject, record, &there))
         return rc;
-    return grid_error_set(err, GRID_ECONFLICT, "%s%s%s%s is in the ledger with other content",
-                          document_word(subject), *id ? " '" : "", *id ? text_shown(id) : "",
-                          *id ? "'" : "");
+    return grid_error_advise(err, GRID_ECONFLICT, "see 'grid export' of both; what is in the "
+                             "ledger stays: change it there, or leave it out of the document",
+                             "%s%s%s%s is in the ledger with other content",
+                             document_word(subject), *id ? " '" : "", *id ? text_shown(id) : "",
+                             *id ? "'" : "");
 }
 
 /* --- what it comes to ------------------------------------------------------------------------- */

@@ -138,12 +138,26 @@ static int check_generations(struct checking *check)
 static int report_line(void *context, int64_t offset, struct grid_error *err)
 {
     (void)err;
+    struct checking *check = context;
+    check->shortened |= offset < 0;
     if (offset < 0)
-        check_report(context, GRID_WARNING, "history", "it ends before what the state counts on");
+        check_report(check, GRID_WARNING, "history", "it ends before what the state counts on: "
+                     "'grid store repair --accept-loss' goes on with what is left");
     else
-        check_report(context, GRID_WARNING, "history", "the line at byte %lld is no event",
+        check_report(check, GRID_WARNING, "history", "the line at byte %lld is no event",
                      (long long)offset);
     return 0;
+}
+
+/* What history.jsonl holds, and what will be moved there from the state. */
+static void report_history(struct checking *check)
+{
+    const struct state *state = &check->db->state;
+    int64_t waiting = 0;
+    for (size_t i = 0; i < state->pending.count; i++)
+        waiting += (int64_t)state->pending.at[i].length + 1;
+    check_report(check, GRID_FACT, "history", "%lld bytes, %lld of them in the state",
+                 (long long)(state->history_bytes + waiting), (long long)waiting);
 }
 
 static int check_all(struct checking *check)
@@ -155,8 +169,7 @@ static int check_all(struct checking *check)
         int64_t closed = 0, events = history_check(check->db, report_line, check, check->err);
         if (events < 0)
             return (int)events;
-        check_report(check, GRID_FACT, "history", "%lld bytes",
-                     (long long)check->db->state.history_bytes);
+        report_history(check);
         rc = check_segments(check, &closed);
         check_report(check, GRID_FACT, "events", "%lld", (long long)(events + closed));
     }
@@ -178,15 +191,14 @@ static int salvage(struct checking *check, unsigned flags)
     if (!(flags & GRID_CHECK_ACCEPT_LOSS)) {
         grid_error_set(check->err, GRID_ECORRUPT, "the ledger '%s/%s' can be repaired only with "
                        "a loss", db->dir, db->name);
-        return grid_error_hint(check->err, "accept it with 'grid store repair --accept-loss'");
+        return grid_error_hint(check->err, "accept it with 'grid store repair --accept-loss', or "
+                               "take a backup: 'grid backup list', 'grid backup restore'");
     }
-    struct state_commit commit = {.now_us = clock_now_us()};
-    rc = file_highest_elsewhere(db, &commit.revision, check->err);
-    commit.revision++;
-    rc = rc ?: recover_segments(db, check->err);
-    rc = rc ?: history_whole_lines(db, INT64_MAX, &commit.history_bytes, check->err);
-    commit.segments = db->state.segments;
-    if (rc == 0 && db->exists)
+    struct state_commit commit = {.now_us = clock_now_us(),
+                                  .revision = db->revision + 1,
+                                  .history_bytes = db->state.history_bytes,
+                                  .segments = db->state.segments};
+    if (db->exists)
         rc = recover_set_aside(db, db->name, aside, check->err);
     if (rc == 0)
         rc = file_replace(db, &db->state, &commit, 0, check->err);
@@ -233,7 +245,8 @@ static int mend(struct checking *check, unsigned flags)
     changes.now_us = file_later(clock_now_us(), db->state.timestamp_us);
     rc = rc ?: mend_policy(check, flags, &changes);
     db->state.drops_unsound = check->unsound && flags & GRID_CHECK_ACCEPT_LOSS;
-    if (rc == 0 && (changes.count > 0 || db->state.drops_unsound)) {
+    bool shortened = check->shortened && flags & GRID_CHECK_ACCEPT_LOSS;
+    if (rc == 0 && (changes.count > 0 || db->state.drops_unsound || shortened)) {
         rc = recover_set_aside(db, db->name, aside, check->err);
         rc = rc ?: file_commit(db, &changes, check->err);
     }
@@ -278,7 +291,7 @@ int file_check(void *opaque, unsigned flags, grid_finding_fn fn, void *context,
     int rc = file_find(opaque, false, err);
     if (rc == 0)
         rc = file_peek_note(opaque, err) ?: check_all(&check);
-    bool drops = check.unsound && (flags & GRID_CHECK_ACCEPT_LOSS);
+    bool drops = (check.unsound || check.shortened) && (flags & GRID_CHECK_ACCEPT_LOSS);
     if (rc == 0 && (check.damaged || drops) && (flags & GRID_CHECK_REPAIR))
         rc = repair(&check, flags);
     if (rc > 0) {

@@ -11,6 +11,7 @@ struct checking {
     const char *what; /* a record is: "record", "node", "ticket" */
     int rc;        /* of a finding function that stopped the check */
     bool damaged, unsound; /* `unsound`: nodes or tickets are */
+    bool shortened; /* history.jsonl ends before what the state counts on */
     bool torn;     /* segments of the history are damaged or missing */
     struct grid_error *err;
 };

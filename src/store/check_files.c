@@ -59,7 +59,7 @@ static int look_at(struct checking *check, int at, const char *name, const char 
     report_mode(check, &st, dir, "");
     int rc = file_each(fd, ".", look_at_entry, &looking, check->err);
     *ret_count = looking.count;
-    return rc;
+    return rc < 0 ? grid_error_wrap(check->err, "'%s'", dir) : rc;
 }
 
 int check_files(struct checking *check)
@@ -85,13 +85,10 @@ int check_files(struct checking *check)
 static int64_t count_events(const struct buffer *text)
 {
     int64_t count = 0;
-    const char *at = text->data, *end = at + text->length;
-    for (const char *stop; at < end; at = stop + 1) {
-        struct grid_event event;
-        stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        count += record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0;
-    }
+    struct grid_event event;
+    struct span line;
+    for (const char *at = text->data; span_line(&at, text->data + text->length, &line);)
+        count += record_event_read(line, &event, NULL) == 0;
     return count;
 }
 
@@ -130,8 +127,9 @@ static int report_torn(struct checking *check, int64_t number, int rc, const str
     if (rc > 0)
         check_report(check, GRID_DAMAGE, name, "it is missing, though later ones are there");
     else
-        check_report(check, GRID_DAMAGE, name, "it does not unpack as a whole: %lld events of it "
-                     "do", (long long)events);
+        check_report(check, GRID_DAMAGE, name, "it does not unpack as a whole: %lld event%s of "
+                     "it do%s", (long long)events, events == 1 ? "" : "s",
+                     events == 1 ? "es" : "");
     return 0;
 }
 
@@ -154,8 +152,8 @@ static int mend_torn(struct checking *check, int64_t number, int rc, const struc
         return rc;
     rc = segment_write(db, number, text->data, text->length, check->err);
     if (rc == 0)
-        check_report(check, GRID_WARNING, name, "%lld events of it are kept, the others are lost",
-                     (long long)events);
+        check_report(check, GRID_WARNING, name, "%lld event%s of it %s kept, the others are lost",
+                     (long long)events, events == 1 ? "" : "s", events == 1 ? "is" : "are");
     if (rc == 0 && aside[0])
         check_report(check, GRID_FACT, "repaired", "'%s' as it was is kept as '%s'", name, aside);
     return rc;

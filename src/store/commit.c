@@ -306,6 +306,20 @@ static void keep_restored(const struct file_db *db, const struct grid_changes *c
                   strerror(failed));
 }
 
+/* What was salvaged goes over the damaged bytes, which get a second name first. */
+static int replace_salvaged(struct file_db *db, const struct state_commit *commit,
+                            struct grid_error *err)
+{
+    char aside[FILE_NAME_SIZE] = "";
+    int rc = db->exists ? recover_set_aside(db, db->name, aside, err) : 0;
+    rc = rc ?: file_replace(db, &db->state, commit, 0, err);
+    if (rc < 0 && rc != GRID_EUNKNOWN && aside[0])
+        unlinkat(db->dirfd, aside, 0); /* nothing was replaced */
+    else if (rc == 0 && aside[0])
+        file_note(db, GRID_NOTE_WARNING, "the damaged bytes are kept in '%s/%s'", db->dir, aside);
+    return rc;
+}
+
 int file_commit(void *opaque, const struct grid_changes *changes, struct grid_error *err)
 {
     struct file_db *db = opaque;
@@ -320,8 +334,9 @@ int file_commit(void *opaque, const struct grid_changes *changes, struct grid_er
     if (rc < 0)
         return rc;
     state_apply(&db->state, changes);
-    bool keep = db->exists && grid_changes_events(changes) > 0;
-    rc = file_replace(db, &db->state, &commit, keep ? db->revision : 0, err);
+    bool keep = db->exists && !db->salvaged && grid_changes_events(changes) > 0;
+    rc = db->salvaged ? replace_salvaged(db, &commit, err)
+                      : file_replace(db, &db->state, &commit, keep ? db->revision : 0, err);
     if (rc < 0)
         return rc;
     file_note(db, GRID_NOTE_VERBOSE, "wrote '%s/%s': revision %lld, %zu changes", db->dir,

@@ -109,7 +109,7 @@ static int open_directory(struct file_db *db, struct grid_error *err)
 int file_find(struct file_db *db, bool make, struct grid_error *err)
 {
     db->noted = db->told = db->noted_nodes = db->revision = 0;
-    db->exists = db->adopted = false;
+    db->exists = db->adopted = db->salvaged = false;
     int rc = file_locate(db, err);
     /* Behind a link the directory must be there: it may be of a disk that is not mounted. */
     if (rc == 0 && make && !db->linked)
@@ -263,14 +263,15 @@ static int second_look(struct file_db *db, struct grid_error *err)
         return rc;
     char why[sizeof(err->message)];
     text_copy(why, sizeof(why), err->message);
-    return recover_state(db, why, err);
+    rc = recover_state(db, why, err);
+    return rc == GRID_ECORRUPT && db->mode == GRID_SALVAGE ? recover_rest(db, why, err) : rc;
 }
 
 static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_error *err)
 {
     int rc = 0;
     if (mode >= GRID_TIDY)
-        rc = file_lock_ledger(db, mode == GRID_WRITE ? db->options->lock_timeout_us : 0, err);
+        rc = file_lock_ledger(db, mode >= GRID_WRITE ? db->options->lock_timeout_us : 0, err);
     if (rc == 0 && mode >= GRID_TIDY) {
         file_note_lock(db);
         file_drop_copy(db);
@@ -280,7 +281,7 @@ static int begin_locked(struct file_db *db, enum grid_mode mode, struct grid_err
         rc = file_load_state(db, true, err);
     if (rc == GRID_ECORRUPT)
         rc = second_look(db, err);
-    if (rc == 0)
+    if (rc == 0 && !db->salvaged)
         rc = file_find_revision(db, err);
     if (rc == 0)
         rc = history_settle(db, err);

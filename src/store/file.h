@@ -43,6 +43,7 @@ struct file_db {
     int64_t revision;             /* the highest known */
     int64_t noted;                /* the revision in the lock file; 0: none */
     int64_t told, noted_nodes;    /* also there: the last one with an event; how many nodes */
+    bool salvaged;                /* the state is what could be read of damaged bytes */
     bool adopted;                 /* the state was another program's, and got our members back */
     int64_t now_us;
     enum grid_mode mode;          /* of the transaction */
@@ -74,8 +75,8 @@ static inline int64_t file_later(int64_t a, int64_t b) { return a > b ? a : b; }
 /* Step 2: which revision it is. What is of another program, or was put back, gets what it lacks. */
 int file_find_revision(struct file_db *db, struct grid_error *err);
 
-/* What is known of revisions apart from the state file itself: lock note, generations, history. What
- * cannot be read is not nothing: EIO, ENOMEM. */
+/* What is known of revisions apart from the state file itself: lock note, generations, history.
+ * What cannot be read is not nothing: EIO, ENOMEM. */
 int file_highest_elsewhere(const struct file_db *db, int64_t *ret, struct grid_error *err);
 
 /* A new file takes the directory's owner when root makes it. */
@@ -159,8 +160,12 @@ int recover_policy(struct file_db *db, struct grid_policy *ret, struct grid_erro
 int recover_set_aside(const struct file_db *db, const char *name,
                       char ret_name[static FILE_NAME_SIZE], struct grid_error *err);
 
-/* For `store repair`: the sound records in damaged bytes, as the text of a state file in
- * db->state. *ret_kept counts them. ENOMEM, EIO. */
+/* Begins with what can be read of damaged bytes, of which file_commit keeps a copy: what else there
+ * was is lost. `why` goes into the warning. ENOMEM, EIO. */
+int recover_rest(struct file_db *db, const char *why, struct grid_error *err);
+
+/* The sound records in damaged bytes, as the text of a state file in db->state, with the history
+ * that is left, and db->revision the highest known. *ret_kept counts them. ENOMEM, EIO. */
 int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err);
 
 /* --- history.c --- */

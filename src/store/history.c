@@ -171,13 +171,10 @@ struct every {
 static int pass_forward(void *context, struct span text, struct grid_error *err)
 {
     const struct every *every = context;
-    const char *end = text.at + text.length;
+    struct grid_event event;
+    struct span line;
     int rc = 0;
-    for (const char *at = text.at, *stop; rc == 0 && at < end; at = stop + 1) {
-        struct grid_event event;
-        stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        struct span line = {at, (size_t)(stop - at)};
+    for (const char *at = text.at; rc == 0 && span_line(&at, text.at + text.length, &line);) {
         rc = line.length ? record_event_read(line, &event, err) : GRID_ECORRUPT;
         rc = rc == 0 ? every->fn(every->context, line, err) : rc == GRID_ECORRUPT ? 0 : rc;
     }
@@ -330,13 +327,13 @@ int history_whole_lines(const struct file_db *db, int64_t before, int64_t *ret_b
     size_t length = 0;
     int rc = history_text(db, 0, &text, &length, err);
     *ret_bytes = 0;
-    for (const char *at = text, *stop; rc == 0 && *ret_bytes < (int64_t)length; at = stop + 1) {
-        struct grid_event event;
-        stop = memchr(at, '\n', length - (size_t)*ret_bytes);
-        if (!stop || (record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0
-                      && event.revision >= before))
+    struct grid_event event;
+    struct span line;
+    for (const char *at = text; rc == 0 && span_line(&at, text + length, &line);) {
+        bool is_cut = line.at + line.length == text + length;
+        if (is_cut || (record_event_read(line, &event, NULL) == 0 && event.revision >= before))
             break;
-        *ret_bytes = stop + 1 - text;
+        *ret_bytes = at - text;
     }
     return rc;
 }
@@ -381,15 +378,14 @@ int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context
     if ((int64_t)length < counts && (rc = fn(context, -1, err)) != 0)
         return rc;
     const char *end = text + ((int64_t)length < counts ? length : (size_t)counts);
-    for (const char *at = text, *stop; at < end; at = stop + 1) {
-        stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        struct grid_event event;
-        int read = record_event_read((struct span){at, (size_t)(stop - at)}, &event, err);
+    struct grid_event event;
+    struct span line;
+    for (const char *at = text; span_line(&at, end, &line);) {
+        int read = record_event_read(line, &event, err);
         count += read == 0;
         if (read == GRID_ENOMEM)
             return read;
-        if (read < 0 && (rc = fn(context, at - text, err)) != 0)
+        if (read < 0 && (rc = fn(context, line.at - text, err)) != 0)
             return rc;
     }
     return count;

@@ -208,16 +208,6 @@ static int hand_over(enum grid_subject subject, struct buffer *text, grid_record
     return rc;
 }
 
-static bool is_default(const struct grid_policy *policy)
-{
-    grid_auto_buffer struct buffer now = BUFFER_INIT, unset = BUFFER_INIT;
-    struct json json = json_begin(&now, -1), other = json_begin(&unset, -1);
-    struct grid_policy none = GRID_POLICY_DEFAULT;
-    policy_record_write(&json, policy);
-    policy_record_write(&other, &none);
-    return now.length == unset.length && memcmp(now.data, unset.data, now.length) == 0;
-}
-
 static int memory_records(void *opaque, grid_record_fn fn, void *context, struct grid_error *err)
 {
     const struct ledger *ledger = ((struct memory_db *)opaque)->ledger;
@@ -233,7 +223,7 @@ static int memory_records(void *opaque, grid_record_fn fn, void *context, struct
         node_record_write(&json, (struct span){0}, &ledger->nodes[i]);
         rc = hand_over(GRID_NODE, &text, fn, context, err);
     }
-    if (rc == 0 && !is_default(&ledger->policy)) {
+    if (rc == 0 && !policy_record_is_default(&ledger->policy)) {
         struct json json = json_begin(&text, 1);
         policy_record_write(&json, &ledger->policy);
         rc = hand_over(GRID_POLICY, &text, fn, context, err);

@@ -36,9 +36,10 @@ static int hand_over_policy(const struct handing *handing, struct span text,
     return rc == GRID_ENOMEM ? rc : hand_over(handing, GRID_POLICY, rc == 0, text, err);
 }
 
-static int hand_over_event(void *context, struct span line, struct grid_error *err)
+/* What is pending may be anything: an event is an object. */
+static int hand_over_event(void *context, struct span value, struct grid_error *err)
 {
-    return hand_over(context, GRID_EVENT, true, line, err);
+    return value.at[0] == '{' ? hand_over(context, GRID_EVENT, true, value, err) : 0;
 }
 
 int file_records(void *opaque, grid_record_fn fn, void *context, struct grid_error *err)

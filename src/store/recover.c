@@ -93,7 +93,7 @@ static int add_restored(const struct file_db *db, struct found *found,
     struct grid_event event = {.revision = commit->revision, .at_us = commit->now_us,
                                .event = GRID_EVENT_RESTORED};
     text_copy(event.actor, sizeof(event.actor), db->options->actor);
-    snprintf(event.reason, sizeof(event.reason), "back to revision %lld, as the state was damaged",
+    snprintf(event.reason, sizeof(event.reason), REPLAY_BACK "%lld, as the state was damaged",
              (long long)found->reached);
     struct json json = json_begin(&found->event, -1);
     record_event_write(&json, &event, (struct span){0});
@@ -130,7 +130,10 @@ static void tell(const struct file_db *db, const struct found *found, const char
                  int64_t known, const char *aside)
 {
     char lost[160], forward[64] = "";
-    if (found->reached >= known && found->gap)
+    if (found->whole)
+        snprintf(lost, sizeof(lost), "what was restored or imported whole in revision %lld is "
+                 "lost: do that again", (long long)found->whole);
+    else if (found->reached >= known && found->gap)
         snprintf(lost, sizeof(lost), "no change is known to be lost, though some revisions in "
                  "between have no event, as renewals have none");
     else if (found->reached >= known)
@@ -173,7 +176,8 @@ int recover_state(struct file_db *db, const char *why, struct grid_error *err)
     if (rc > 0) {
         grid_error_set(err, GRID_ECORRUPT, "the ledger '%s/%s' is damaged (%s), and no earlier "
                        "state reads", db->dir, db->name, why);
-        return grid_error_hint(err, "see 'grid store check' and 'grid store repair'");
+        return grid_error_hint(err, "see 'grid store check' and 'grid store repair', or 'grid "
+                               "backup restore' ('grid backup list')");
     }
     if (rc == 0)
         rc = replay_events(db, &found.state, &found, &found.lines, err);
@@ -257,5 +261,20 @@ int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err
     if (!buffer_string(&out))
         return grid_error_set(err, GRID_ENOMEM, "no memory to salvage the ledger");
     state_release(&db->state);
-    return state_read(&db->state, steal(out.data), out.length, NULL, NULL, err);
+    rc = state_read(&db->state, steal(out.data), out.length, NULL, NULL, err);
+    rc = rc ?: file_highest_elsewhere(db, &db->revision, err);
+    rc = rc ?: recover_segments(db, err);
+    return rc ?: history_whole_lines(db, INT64_MAX, &db->state.history_bytes, err);
+}
+
+int recover_rest(struct file_db *db, const char *why, struct grid_error *err)
+{
+    size_t kept = 0;
+    int rc = recover_salvage(db, &kept, err);
+    if (rc < 0)
+        return rc;
+    db->salvaged = true;
+    file_note(db, GRID_NOTE_WARNING, "'%s/%s' is damaged (%s), and no earlier state reads: of its "
+              "records %zu can be", db->dir, db->name, why, kept);
+    return 0;
 }

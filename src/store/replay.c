@@ -64,7 +64,7 @@ int file_numbers(const struct file_db *db, const char *directory, size_t prefix,
     int rc = file_each(db->dirfd, directory, add_number, &numbers, err);
     if (rc < 0) {
         free(numbers.at);
-        return rc;
+        return grid_error_wrap(err, "the ledger in '%s'", db->dir);
     }
     if (numbers.count)
         qsort(numbers.at, numbers.count, sizeof(*numbers.at), by_number);
@@ -189,6 +189,9 @@ static int redo(struct found *found, const struct grid_event *event, struct span
     struct span policy = node_record_subject(line, "policy");
     found->gap |= event->revision > found->reached + 1;
     found->reached = event->revision;
+    if (event->event == GRID_EVENT_RESTORED && !event->has_boost
+        && !text_begins(event->reason, REPLAY_BACK))
+        found->whole = event->revision;
     if (event->node_id[0])
         return redo_node(found, event, line, err);
     if (event->event == GRID_EVENT_QUEUED || event->event == GRID_EVENT_WITHDRAWN)
@@ -229,11 +232,9 @@ static int take_lines(struct replaying *replaying, const char *at, size_t length
                       struct grid_error *err)
 {
     int rc = 0;
-    for (const char *end = at + length, *stop; rc == 0 && at < end; at = stop + 1) {
-        stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        rc = take_line(replaying, (struct span){at, (size_t)(stop - at)}, err);
-    }
+    struct span line;
+    for (const char *end = at + length; rc == 0 && span_line(&at, end, &line);)
+        rc = take_line(replaying, line, err);
     return rc;
 }
 
@@ -266,17 +267,19 @@ static int is_begun_anew(const struct file_db *db, const struct state *state, bo
     grid_auto_free char *text = NULL;
     struct json json = json_begin(&pending, -1);
     struct grid_event event;
+    struct span line;
     size_t length = 0;
     *ret = false;
     int rc = history_text(db, 0, &text, &length, err);
-    const char *stop = rc == 0 ? memchr(text, '\n', length) : NULL;
-    if (!stop || record_event_read((struct span){text, (size_t)(stop - text)}, &event, NULL) < 0)
+    const char *at = text;
+    if (rc < 0 || !span_line(&at, text + length, &line) || line.length == length
+        || record_event_read(line, &event, NULL) < 0)
         return rc;
     if (state->pending.count > 0)
         json_reprint(&json, state->pending.at[0]);
     *ret = event.revision > state->revision
-           || (pending.length > 0 && pending.length == (size_t)(stop - text)
-               && memcmp(pending.data, text, pending.length) == 0);
+           || (pending.length > 0 && pending.length == line.length
+               && memcmp(pending.data, line.at, line.length) == 0);
     return 0;
 }
 

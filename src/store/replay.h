@@ -5,11 +5,14 @@
 #include "store/changes.h"
 #include "store/file.h"
 
+#define REPLAY_BACK "back to revision " /* so begins the reason of a recovery's own event */
+
 struct found {
     struct state state;
     int64_t revision;  /* of the generation */
     int64_t reached;   /* by the history */
     bool gap;          /* a revision on the way has no event */
+    int64_t whole;     /* a ledger was taken over whole then, which no event does again; 0: none */
     bool torn;         /* a line on the way is none */
     bool needs_policy; /* a generation in which it does not read is none */
     bool keeps_boosts; /* what happened to boosts is not done again */

@@ -136,13 +136,11 @@ int segments_each(const struct file_db *db, int64_t since_us, bool newest_first,
 static int64_t latest(const char *text, size_t length)
 {
     int64_t latest_us = 0;
-    for (const char *at = text, *end = text + length, *stop; at < end; at = stop + 1) {
-        struct grid_event event;
-        stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        if (record_event_read((struct span){at, (size_t)(stop - at)}, &event, NULL) == 0)
+    struct grid_event event;
+    struct span line;
+    for (const char *at = text; span_line(&at, text + length, &line);)
+        if (record_event_read(line, &event, NULL) == 0)
             latest_us = file_later(latest_us, event.at_us);
-    }
     return latest_us;
 }
 
@@ -199,33 +197,55 @@ bool segments_close(const struct file_db *db)
 
 /* --- sweeping ------------------------------------------------------------------------------- */
 
-/* Is all of it older? What cannot be read may be younger. */
+/* Is all of it older? What does not unpack is as old as the file. */
 static bool is_older(const struct file_db *db, int64_t number, int64_t before_us)
 {
     grid_auto_buffer struct buffer text = BUFFER_INIT;
-    return !may_hold(db, number, before_us) && segment_text(db, number, &text, NULL) == 0
-           && latest(text.data, text.length) < before_us;
+    if (may_hold(db, number, before_us))
+        return false;
+    int rc = segment_text(db, number, &text, NULL);
+    return (rc == 0 || rc == GRID_ECORRUPT) && latest(text.data, text.length) < before_us;
+}
+
+/*
+ * Removes numbers[at], of which those from `first` on stay: it changes places with each of them
+ * before, from the last on, as a number that is missing among those that count is damage. So it is
+ * at any moment, and what stays keeps its order.
+ */
+static int sweep_one(const struct file_db *db, const int64_t *numbers, size_t first, size_t at,
+                     struct grid_error *err)
+{
+    char name[FILE_NAME_SIZE], before[FILE_NAME_SIZE];
+    segment_name(db, numbers[at], name);
+    file_note(db, GRID_NOTE_VERBOSE, "sweeping '%s/%s'", db->dir, name);
+    for (size_t i = at; i > first; i--) {
+        segment_name(db, numbers[i], name);
+        segment_name(db, numbers[i - 1], before);
+        if (renameat2(db->dirfd, before, db->dirfd, name, RENAME_EXCHANGE) != 0)
+            return grid_error_errno(err, GRID_EIO, errno, "cannot move '%s/%s'", db->dir, before);
+    }
+    segment_name(db, numbers[first], name);
+    if (unlinkat(db->dirfd, name, 0) != 0 && errno != ENOENT)
+        return grid_error_errno(err, GRID_EIO, errno, "cannot remove '%s/%s'", db->dir, name);
+    return 0;
 }
 
 static int sweep(struct file_db *db, int64_t before_us, struct grid_error *err)
 {
     grid_auto_free int64_t *numbers = NULL;
-    size_t count = 0;
-    char name[FILE_NAME_SIZE];
+    size_t count = 0, old = 0, swept = 0;
     int rc = segments_list(db, &numbers, &count, err);
-    if (rc < 0 || count == 0 || may_hold(db, numbers[0], before_us))
+    while (old < count && may_hold(db, numbers[old], before_us))
+        old++;
+    if (rc < 0 || old == count)
         return rc;
     rc = file_lock_ledger(db, db->options->lock_timeout_us, err);
     rc = rc ?: file_load_state(db, false, err);
-    for (size_t i = 0; rc == 0 && i < count && numbers[i] <= db->state.segments; i++) {
-        if (!is_older(db, numbers[i], before_us))
-            break;
-        segment_name(db, numbers[i], name);
-        if (unlinkat(db->dirfd, name, 0) != 0 && errno != ENOENT)
-            rc = grid_error_errno(err, GRID_EIO, errno, "cannot remove '%s/%s'", db->dir, name);
-        else
-            file_note(db, GRID_NOTE_VERBOSE, "swept '%s/%s'", db->dir, name);
-    }
+    free(steal(numbers));
+    rc = rc ?: segments_list(db, &numbers, &count, err);
+    for (size_t i = 0; rc == 0 && i < count && numbers[i] <= db->state.segments; i++)
+        if (is_older(db, numbers[i], before_us))
+            rc = sweep_one(db, numbers, swept++, i, err);
     return rc;
 }
 

@@ -162,6 +162,8 @@ static struct span subject_of(const struct state *state, const struct grid_chang
         policy_record_rewrite(&compact, state->policy, change->policy);
     else if (entry)
         record_rewrite(&compact, state_record(state, entry), &event->boost);
+    else if (event->has_boost && change->text)
+        record_rewrite(&compact, (struct span){change->text, change->length}, &event->boost);
     else
         return (struct span){0};
     return (struct span){scratch->data, scratch->length};

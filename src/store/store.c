@@ -91,6 +91,8 @@ static int attempt(struct grid_tx *tx, enum grid_mode mode, grid_decide_fn decid
         rc = grid_error_set(err, GRID_EINTERNAL, "a decision returned %d", rc);
     *ret = (struct grid_commit){.revision = tx->head.revision, .now_us = tx->head.now_us,
                                 .changes = tx->changes.count};
+    if (rc == 0 && tx->changes.count > 0 && tx->changes.revision >= GRID_REVISION_MAX)
+        rc = grid_error_set(err, GRID_EINTERNAL, "the ledger has no revision left");
     if (rc == 0 && mode >= GRID_TIDY && tx->changes.count > 0) {
         rc = driver->commit(db, &tx->changes, err);
         *ret_raced = rc == GRID_ECONFLICT;
@@ -131,9 +133,10 @@ int grid_store_transact(struct grid_store *store, enum grid_mode mode, grid_deci
         tx_sums_release(&tx.sums);
         changes_undo(&tx.changes, 0);
         rc = attempt(&tx, mode, decide, context, &commit, &raced, err);
-    } while (raced && mode == GRID_WRITE && clock_monotonic_us() < deadline_us);
+    } while (raced && mode >= GRID_WRITE && clock_monotonic_us() < deadline_us);
     if (raced)
-        rc = grid_error_set(err, GRID_ETIMEOUT, "other writers were faster, again and again");
+        rc = grid_error_advise(err, GRID_ETIMEOUT, "try again, or longer with --lock-timeout",
+                               "other writers were faster, again and again");
     if (rc == 0 && commit.committed)
         tell_events(&store->options, &tx.changes);
     if (rc == 0 || rc == GRID_EUNKNOWN) {

@@ -11,6 +11,8 @@
  */
 int gzip_pack(const void *bytes, size_t length, struct buffer *out, struct grid_error *err);
 
+#define GZIP_RATIO_MOST 1032 /* a byte unpacks to no more: that is what deflate can do */
+
 /* Unpacks a whole gzip file onto `out` (without an fd). ECORRUPT: it is cut off, its checksum
  * differs, it is no gzip file, or holds more than `most` bytes; the sound pieces before have been
  * added. EINTERNAL: zlib is not installed; ENOMEM. */

@@ -13,6 +13,18 @@ struct span {
     size_t length;
 };
 
+/* The next line of a text, without its newline, which the last one may lack; *at, where it begins,
+ * is then behind it. False: there is none. */
+static inline bool span_line(const char **at, const char *end, struct span *ret)
+{
+    if (*at >= end)
+        return false;
+    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+    *ret = (struct span){*at, (size_t)((stop ? stop : end) - *at)};
+    *at = stop ? stop + 1 : end;
+    return true;
+}
+
 /* --- reading: cJSON takes what no JSON parser should (doubled keys, 01, invalid UTF-8, texts cut
  * at \u0000), so text is checked here before cJSON sees it ----------------------------------- */
 
@@ -101,6 +113,10 @@ void json_raw(struct json *json, struct span value);
 /* A valid value, printed anew in this printer's layout: only white space between tokens changes;
  * numbers and strings keep their own text. */
 void json_reprint(struct json *json, struct span value);
+
+/* Do two valid values say the same, in whatever layout? Numbers and strings by their text; of
+ * objects the order counts. False without memory, too. */
+bool json_same(struct span a, struct span b);
 
 /* A float as Python's repr prints it: shortest text that reads back equal; "2.0", "1e-06",
  * "1e+16". `size` of 32 always suffices. Returns `buffer`. */

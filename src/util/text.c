@@ -114,6 +114,12 @@ const char *buffer_string(struct buffer *buffer)
     return buffer->data;
 }
 
+bool buffer_same(const struct buffer *a, const struct buffer *b)
+{
+    return !a->error && !b->error && a->length == b->length
+           && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
+}
+
 /* --- characters ---------------------------------------------------------------------------- */
 
 size_t text_cut(const char *text, size_t length, size_t size)

@@ -125,3 +125,21 @@ Test(check, reset_clock)
     cli_expect(cli("store repair --reset-clock"), 0);
     cli_state_same(text, "nothing is ahead any more");
 }
+
+/* Bytes that are gone are a warning until somebody accepts it. */
+Test(check, a_history_that_was_cut_off)
+{
+    cli_expect(cli("boost request gpu1 cpu 1 -q"), 0);
+    cli_lacks(cli("store info").out, "History:       0 bytes");
+    cli_expect(cli_shell("for i in $(seq 20); do echo request gpu1 cpu 1 --reason"
+                         " $(printf %%0250d 0); done | $GRID boost batch --atomic"), 0);
+    cli_expect(cli("boost request gpu1 cpu 1 -q"), 0);
+    cli_expect(cli_shell("test -s $DATA/history.jsonl"), 0);
+    cli_expect(cli_shell("truncate -s 10 $DATA/history.jsonl"), 0);
+    cli_has(cli("store check").out, "'grid store repair --accept-loss'");
+    cli_expect(cli("store repair"), 0);
+    cli_has(cli("store check").out, "it ends before what the state counts on");
+    cli_expect(cli("store repair --accept-loss"), 0);
+    cli_lacks(cli("store check").out, "warning: history");
+    cli_lacks(cli("boost history").err, "events are lost");
+}

@@ -77,8 +77,7 @@ static const struct {
 Test(explain, says_how_a_boost_stands)
 {
     for (size_t i = 0; i < sizeof(standings) / sizeof(standings[0]); i++) {
-        const char *id = cli_format("%.36s", cli("boost request master cpu 1 -q %s",
-                                                 standings[i].request).out);
+        const char *id = cli_request("master cpu 1 %s", standings[i].request);
         struct cli_result result = cli("boost explain %s", id);
 
         cli_expect(result, 0);

@@ -50,6 +50,7 @@ Test(export, to_standard_output_or_a_file)
     cr_expect_eq(cli_number(json, "schema"), 1);
     cr_expect_eq(cli_number(json, "revision"), cli_number(cli_state(), "revision"));
     cli_expect(cli("export - -q"), 0);
+    cli_expect(cli("export ''"), 2);
     cli_expect(cli("export %s", path), 0);
     cr_expect_eq(cli_count(cli_json(cli_read(path, NULL)), "boosts"), 2);
     cr_expect_str_eq(cli_shell("stat -c %%a %s", path).out, "600\n");
@@ -145,6 +146,12 @@ Test(export, a_document_that_is_none_changes_nothing)
         }
     }
     cli_state_same(before, "a bad document");
+    cli_has(cli("import %s", cli_data("resource_boosts.json")).err,
+            "'grid store copy file:DIR file:'");
+    cli_expect(cli_shell("gzip -k %s", file_named("out.json")), 0);
+    cli_has(cli("import %s.gz", file_named("out.json")).err,
+            "out.json.gz | grid import -'");
+    cli_has(cli("import %s.gz", file_named("out.json")).err, "cannot import '");
     cli_expect(cli("import %s --merge --replace", file_named("out.json")), 2);
     cli_expect(cli("import"), 2);
     cr_expect_eq(cli_files("backups"), 0, "a backup before nothing");
@@ -165,10 +172,25 @@ Test(export, merge_adds_and_replace_keeps_a_backup)
     cli_expect(cli("import %s --replace --dry-run", other), 0);
     cr_expect_eq(cli_files("backups"), 0, "a dry run made a backup");
     cr_expect_eq(cli_number(cli_state(), "boosts.0.amount"), 2);
+    cli_has(cli("import %s --replace --dry-run -o csv", path).out, ",0,0,");
     backup = cli("import %s --replace -q", other).out;
     cr_expect_eq(cli_number(cli_state(), "boosts.0.amount"), 1);
     cli_expect(cli("backup restore %.*s --yes", (int)strcspn(backup, "\n"), backup), 0);
     cr_expect_eq(cli_number(cli_state(), "boosts.0.amount"), 2);
+}
+
+/* Whatever another program put there. */
+Test(export, only_objects_are_events)
+{
+    cJSON *json;
+
+    fill();
+    cli_expect(cli_shell("sed -i 's/^  \"pending\": \\[/&5, [], \"x\", {\"odd\": 1},/'"
+                         " $DATA/resource_boosts.json"), 0);
+    json = cli_json(cli("export").out);
+    cr_expect_eq(cli_number(json, "events.0.odd"), 1);
+    cli_expect(cli("backup create --name one"), 0);
+    cli_expect(cli("backup restore one --yes"), 0);
 }
 
 /* --- store copy ------------------------------------------------------------------------------- */
@@ -187,8 +209,19 @@ Test(export, store_copy_copies_and_compares)
     cr_expect_str_neq(records(cli_format("--store %s", to)), before);
     cli_has(cli("store copy file: %s --force", to).out, "Safety backup: grid_backup_");
     cr_expect_str_eq(records(cli_format("--store %s", to)), before);
-    cli_expect(cli("store copy file: memory:"), 0);
+    cli_expect(cli("store copy file: memory:"), 2);
+    cli_has(cli("store copy file: file:%s --force", cli_data("../.distributed_grid/")).err,
+            "both stores are the same");
+    cli_expect(cli("store copy file:%s file: --force", file_named("nowhere")), 3);
+    cli_expect(cli_shell("mkdir %s; $GRID store copy file:%s file: --force",
+                         file_named("nothing"), file_named("nothing")), 3);
     cli_expect(cli("store copy %s %s", to, to), 2);
+    cli_expect(cli("backup create --name one"), 0);
+    cli_has(cli("store copy file: file:%s", cli_data("backups/one")).err, "lies within");
+    cli_has(cli("store copy file: file:%s", cli_data("generations/n/x")).err, "lies within");
+    cli_has(cli("store copy file: file:%s --force", cli_home()).err, "lies within");
+    cli_expect(cli("store copy file: file:%s/.distributed", cli_home()), 0);
+    cli_expect(cli("backup verify one"), 0);
     cli_expect(cli("store copy file:"), 2);
     result = cli("-v store copy file: redis://:secret@localhost:6379/0");
     cli_expect(result, 2);

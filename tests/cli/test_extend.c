@@ -17,10 +17,7 @@ TestSuite(extend, .init = begin, .fini = cli_end);
 
 static const char *request(const char *words)
 {
-    struct cli_result result = cli("boost request gpu-master %s -q", words);
-
-    cli_expect(result, 0);
-    return cli_format("%.36s", result.out);
+    return cli_request("gpu-master %s", words);
 }
 
 /* In their order, on one boost of 12:00 to 13:00; another has it from 16:00 on. */

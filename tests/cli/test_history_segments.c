@@ -23,25 +23,30 @@ static const char *const helpers =
     "request() { is 0 boost request gpu-master cpu 2.0 -q --reason $(printf %0200d 0) \"$@\"; }\n"
     "segment() { printf '%s/history-%06d.jsonl.gz' $DATA $1; }\n"
     /* bulk BYTES: so many more in history.jsonl that count, before what is pending; $made counts
-     * all events. */
+     * all events. Each has a member of a later version, so that few of them make up the size. */
     "bulk() {\n"
     "    [ -e $state ] || { request; made=1; }\n"
     "    local first=$(sed -n 's/^  \"revision\": \\([0-9]*\\),/\\1/p' $state) next size more\n"
     "    head -c 0$(sed -n 's/^  \"history\": \\([0-9]*\\),/\\1/p' $state) $history >$HOME/counts\n"
-    "    awk -v most=$1 -v first=$((first + 1)) 'NR == 1 { for (i = first; size < most; i++) {\n"
-    "        line = $0; sub(/\"revision\":[0-9]+/, \"\\\"revision\\\":\" i, line)\n"
-    "        sub(/\"boost_id\":\"[^\"]*\"/, sprintf(\"\\\"boost_id\\\":\\\"%08d\\\"\", i), line)\n"
-    "        print line; size += length(line) + 1 } }' $history >$HOME/more\n"
+    "    awk -v most=$1 -v first=$((first + 1)) 'NR == 1 {\n"
+    "        sub(/\"revision\":[0-9]+/, \"\\\"revision\\\":\\001\")\n"
+    "        sub(/\"boost_id\":\"[^\"]*/, \"\\\"boost_id\\\":\\\"\\001\")\n"
+    "        sub(/}$/, sprintf(\",\\\"more\\\":\\\"%02000d\\\"}\", 0))\n"
+    "        split($0, part, \"\\001\")\n"
+    "        for (i = first; size < most; i++) {\n"
+    "            line = part[1] i part[2] sprintf(\"%08d\", i) part[3]\n"
+    "            print line; size += length(line) + 1 } }' $history >$HOME/more\n"
     "    more=$(wc -l <$HOME/more); made=$((made + more)); next=$((first + more + 1))\n"
     "    cat $HOME/counts $HOME/more >$history; size=$(stat -c %s $history)\n"
     "    sed -i -e '/^  \"history\"/d' \\\n"
     "        -e \"s/^\\( *\\)\\\"revision\\\": [0-9]*/\\1\\\"revision\\\": $next/\" \\\n"
     "        -e \"s/^  \\\"revision.*/&\\n  \\\"history\\\": $size,/\" $state\n"
     "}\n"
-    /* Twenty requests, which are pending; the next commit moves them. close N: to segment N. */
+    /* Twenty requests, pending until the next commit moves them. close N: to segment N, which the
+     * last commit makes if little was pending; $HOME/was is what was there before it. */
     "twenty() {\n"
     "    for i in $(seq 20); do echo request gpu-master cpu 1 --reason $(printf %0250d 0); done |\n"
-    "        timeout 30 ${as-} $GRID boost batch >$out 2>$err || die \"batch: $(cat $err)\"\n"
+    "        timeout 30 ${as-} $GRID boost batch --atomic >$out 2>$err || die \"$(cat $err)\"\n"
     "    made=$((made + 20))\n"
     "}\n"
     "close() {\n"
@@ -109,25 +114,28 @@ static const struct row closing[] = {
 
 Test(history_segments, closing) { RUN(closing); }
 
-/* The commit that closes, killed at each call that changes something. */
+/* The commit that closes, killed at each call that changes something. LeakSanitizer cannot work
+ * under strace. */
 static const struct row kills[] = {
     {"killed anywhere, the state is old or new",
      "command -v strace >/dev/null || exit 0\n"
-     "bulk 8380000; close 1\n"
+     "traced=\"env ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -o /dev/null\"\n"
+     "bulk 8380000; close 1; points=0\n"
+     "[ ! -e $HOME/was/history-000001.jsonl.gz ] || die 'another commit closes it'\n"
      "for call in fsync renameat unlinkat linkat utimensat; do\n"
-     "    n=0; ended=\n"
-     "    while [ -z $ended ] && n=$((n + 1)); do\n"
-     "        rm -rf $DATA; cp -a $HOME/was $DATA; was=$(grep '^  \"revision' $state)\n"
-     "        timeout 30 strace -f -o /dev/null -e trace=$call \\\n"
-     "            -e inject=$call:signal=KILL:when=$n \\\n"
-     "            $GRID boost request gpu-master cpu 1 -q >/dev/null 2>&1 && ended=1\n"
-     "        new=1; [ \"$(grep '^  \"revision' $state)\" != \"$was\" ] || new=0\n"
-     "        [ -z $ended ] || [ $new = 1 ] || die \"$call $n: 0 and not done\"\n"
+     "    for n in 1 2 3 4 5 6 7 8 9; do\n"
+     "        rm -rf $DATA; cp -a $HOME/was $DATA; was=$(grep '^  \"revision' $state); new=1\n"
+     "        timeout 30 $traced -e trace=$call -e inject=$call:signal=KILL:when=$n \\\n"
+     "            $GRID boost request gpu-master cpu 1 -q >/dev/null 2>&1; status=$?\n"
+     "        [ \"$(grep '^  \"revision' $state)\" != \"$was\" ] || new=0\n"
+     "        [ $status != 0 ] || [ $new = 1 ] || die \"$call $n: 0 and not done\"\n"
+     "        [ $status != 0 ] || break; points=$((points + 1))\n"
      "        events $((made - 1 + new)) \"$call $n\"\n"
      "        request; events $((made + new)) \"$call $n, and on\"\n"
      "        [ $(ls -A $DATA | grep -c tmp) = 0 ] || die \"$call $n: left behind\"\n"
      "    done\n"
-     "done\n"},
+     "done\n"
+     "[ $points -ge 10 ] || die \"$points points only\"\n"},
 };
 
 Test(history_segments, kills) { RUN(kills); }
@@ -189,8 +197,11 @@ static const struct row reading[] = {
      "events $all 'three of them'; cp -a $DATA $HOME/is\n"
      "for n in 1 2 3; do\n"
      "    rm -rf $DATA; cp -a $HOME/is $DATA\n"
-     "    printf 'XXXX' | dd of=$(segment $n) bs=1 seek=30000 conv=notrunc 2>/dev/null\n"
-     "    is 0 boost history -q; grep -q history-00000$n $err || die \"$n is not named\"\n"
+     "    cmp -s $(segment $n) $HOME/is/history-00000$n.jsonl.gz || die 'it is not a copy'\n"
+     "    printf 'X-y_' | dd of=$(segment $n) bs=1 seek=30000 conv=notrunc 2>/dev/null\n"
+     "    ! cmp -s $(segment $n) $HOME/is/history-00000$n.jsonl.gz || die 'it is the same'\n"
+     "    is 0 boost history -q; grep -q history-00000$n $err ||\n"
+     "        die \"$n is not named: $(cat $err; gzip -t $(segment $n) 2>&1)\"\n"
      "    lines=$(wc -l <$out); [ $lines -lt $all -a $lines -gt $((all * 9 / 10)) ] ||\n"
      "        die \"$n: $lines of $all: the sound pieces of it are lost\"\n"
      "    rm $(segment $n); is 0 boost history -q; lines=$(wc -l <$out)\n"
@@ -199,14 +210,14 @@ static const struct row reading[] = {
      "    [ $n != 1 ] || quiet 'the first was swept'\n"
      "done\n"},
     {"check finds a damaged one, and repair keeps what is sound of it, and its bytes",
-     "bulk 8380000; close 1; truncate -s -2000 $(segment 1); cp $(segment 1) $HOME/bytes\n"
+     "bulk 8380000; close 1; lines=$(gzip -dc $(segment 1) | wc -l)\n"
+     "truncate -s -2000 $(segment 1); cp $(segment 1) $HOME/bytes\n"
      "is 8 store check; grep -q 'damage: history-000001' $out || die \"check: $(cat $out)\"\n"
      "is 8 store repair; grep -q accept-loss $err || die \"repair: $(cat $err)\"\n"
      "cmp $(segment 1) $HOME/bytes || die 'it was touched'\n"
      "is 0 store repair --accept-loss; cmp $(segment 1).corrupt-* $HOME/bytes || die bytes\n"
-     "kept=$(gzip -dc $(segment 1) | wc -l); [ $kept -gt 9000 ] || die \"$kept kept\"\n"
-     "is 0 store check; is 0 boost history -q; quiet repaired\n"
-     "[ $(wc -l <$out) = $((kept + 21)) ] || die \"$(wc -l <$out) events, $kept kept\"\n"},
+     "kept=$(gzip -dc $(segment 1) | wc -l); [ $kept -gt $((lines * 9 / 10)) ] || die \"$kept\"\n"
+     "is 0 boost history -q; quiet repaired; events $((made - lines + kept)) repaired\n"},
     {"one that is older than what is asked for is not unpacked",
      "bulk 8380000; close 1\n"
      "truncate -s 1000 $(segment 1); touch -d '-40 days' $(segment 1)\n"
@@ -240,11 +251,15 @@ static const struct row sweeping[] = {
      "echo 'keep_history: 0' >$DATA/config.yaml; at 0.9 boost cleanup; left 1 'request ids'\n"
      "echo 'keep_history: 3' >$DATA/config.yaml; at 2 boost cleanup; left 1 'two days'\n"
      "at 4 boost cleanup; left 0 'four days'\n"},
-    {"a damaged one stays, and so do those behind it",
+    {"a damaged one is as old as its file, and keeps no other",
      AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
      "bulk 8380000; close 2; is 0 boost release --all --yes -q\n"
-     "was=$(stat -c %Y $(segment 1)); truncate -s 1000 $(segment 1); touch -d @$was $(segment 1)\n"
-     "at 100 boost cleanup; left 2 damaged\n"},
+     "truncate -s 1000 $(segment 1); touch -d '+50 days' $(segment 1)\n"
+     "cp $(segment 1) $HOME/bytes\n"
+     "at 89 boost cleanup; left 2 early; at 100 boost cleanup; left 1 'a young one before it'\n"
+     "cmp $(segment 2) $HOME/bytes || die 'the wrong one, or there is a gap'\n"
+     "at 100 boost history -q; ! grep missing $err || die 'a gap'\n"
+     "at 137 boost cleanup; left 1 'not yet'; at 142 boost cleanup; left 0 'after 142 days'\n"},
 };
 
 Test(history_segments, sweeping) { RUN(sweeping); }

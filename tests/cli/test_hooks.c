@@ -30,24 +30,6 @@ static void nodes(void)
     cli_expect(cli("node add borrower cpu=1"), 0);
 }
 
-static const char *request(const char *words)
-{
-    struct cli_result result = cli("boost request %s -q", words);
-
-    cli_expect(result, 0);
-    return cli_format("%.36s", result.out);
-}
-
-/* The log is exactly this; it is emptied. */
-static void expect_log(const char *what, const char *expected)
-{
-    const char *path = cli_format("%s/log", cli_home());
-    const char *text = cli_read(path, NULL);
-
-    cr_expect_str_eq(text ? text : "", expected, "%s", what);
-    unlink(path);
-}
-
 static const char *line(const char *event, const char *id)
 {
     return cli_format("%s %.8s lender borrower\n", event, id);
@@ -67,33 +49,33 @@ Test(hooks, run_once_for_each_event)
 
     nodes();
     log_all();
-    id = request("borrower cpu 1 --duration 10m --reason 'a run'");
-    expect_log("granted", line("granted", id));
+    id = cli_request("borrower cpu 1 --duration 10m --reason 'a run'");
+    held_expect_log("granted", line("granted", id));
     cr_expect_str_eq(cli_text(got("granted"), "boost_id"), id);
     cr_expect_str_eq(cli_text(got("granted"), "state"), "active");
     cr_expect_str_eq(cli_text(got("granted"), "reason"), "a run");
     cli_expect(cli("boost extend %s --by 10m", id), 0);
-    expect_log("extended", line("extended", id));
+    held_expect_log("extended", line("extended", id));
     cr_expect(cli_number(got("extended"), "remaining_seconds") > 1100);
     cli_expect(cli("boost cleanup --expiring 15m"), 0);
-    expect_log("not yet", "");
+    held_expect_log("not yet", "");
     cli_expect(cli("boost cleanup --expiring 30m --dry-run"), 0);
-    expect_log("a dry run", "");
+    held_expect_log("a dry run", "");
     cli_expect(cli("boost cleanup --expiring 30m"), 0);
-    expect_log("expiring", line("expiring", id));
+    held_expect_log("expiring", line("expiring", id));
     cr_expect_str_eq(cli_text(got("expiring"), "state"), "active");
     cli_expect(cli("boost cleanup --expiring 30m"), 0);
-    expect_log("expiring, once", "");
+    held_expect_log("expiring, once", "");
     cli_expect(cli("boost release %s", id), 0);
-    expect_log("released", line("released", id));
+    held_expect_log("released", line("released", id));
     cr_expect_str_eq(cli_text(got("released"), "state"), "released");
     cli_expect(cli("boost release %s", id), 0);
-    expect_log("a second time", "");
-    victim = request("borrower cpu 3 --duration 10m");
-    expect_log("granted again", line("granted", victim));
+    held_expect_log("a second time", "");
+    victim = cli_request("borrower cpu 3 --duration 10m");
+    held_expect_log("granted again", line("granted", victim));
     cli_time("+1h");
     cli_expect(cli("boost cleanup"), 0);
-    expect_log("expired", line("expired", victim));
+    held_expect_log("expired", line("expired", victim));
     cr_expect_str_eq(cli_text(got("expired"), "state"), "expired");
 }
 
@@ -103,11 +85,11 @@ Test(hooks, tell_a_victim_and_who_comes_after_it)
 
     nodes();
     cli_expect(cli("policy set protected_time=1s"), 0);
-    victim = request("borrower cpu 4 --priority low");
+    victim = cli_request("borrower cpu 4 --priority low");
     log_all();
     cli_time("+1m");
-    winner = request("borrower cpu 3 --priority high --preempt");
-    expect_log("preempted", line("preempted", victim));
+    winner = cli_request("borrower cpu 3 --priority high --preempt");
+    held_expect_log("preempted", line("preempted", victim));
     cr_expect_str_eq(cli_text(got("preempted"), "state"), "active", "it has its grace");
     cli_time("+10m");
     cli_expect(cli("boost cleanup"), 0);
@@ -130,9 +112,9 @@ Test(hooks, see_where_the_ledger_is)
               "sed -i 's/echo wrong/echo \"$GRID_DATA_DIR $GRID_STORE\"/' %s/hooks/granted", other,
               other, other);
     cli_expect(cli("--data-dir %s boost request a cpu 1", other), 0);
-    expect_log("another directory", cli_format("%s file:%s\n", other, other));
+    held_expect_log("another directory", cli_format("%s file:%s\n", other, other));
     cli_expect(cli("--data-dir %s --store file:%s boost request a cpu 1", other, store), 0);
-    expect_log("another store", cli_format("%s file:%s\n", other, store));
+    held_expect_log("another store", cli_format("%s file:%s\n", other, store));
 }
 
 /* --- pre-request ---------------------------------------------------------------------------- */
@@ -179,9 +161,9 @@ Test(hooks, see_a_request_before_it_is_decided)
 
     held_hook("pre-request", "cat >$HOME/got-pre-request; echo \"$GRID_EVENT $GRID_BOOST_ID "
                         "$GRID_SOURCE_NODE $GRID_TARGET_NODE\" >>$HOME/log");
-    id = request("borrower cpu 2 memory 512MiB --source lender --priority high --duration 30m "
-                 "--reason 'a run' --request-id key");
-    expect_log("environment", cli_format("pre-request %s lender borrower\n", id));
+    id = cli_request("borrower cpu 2 memory 512MiB --source lender --priority high --duration 30m "
+                     "--reason 'a run' --request-id key");
+    held_expect_log("environment", cli_format("pre-request %s lender borrower\n", id));
     seen = got("pre-request");
     cr_expect_str_eq(cli_text(seen, "boost_id"), id);
     cr_expect_str_eq(cli_text(seen, "target_node"), "borrower");
@@ -193,9 +175,9 @@ Test(hooks, see_a_request_before_it_is_decided)
     cr_expect_str_eq(cli_text(seen, "reason"), "a run");
     cr_expect_str_eq(cli_text(seen, "request_id"), "key");
     cli_expect(cli("boost explain borrower cpu 1"), 0);
-    expect_log("explain is no request", "");
-    request("borrower cpu 1 --duration never");
-    expect_log("another", cli_format("%s", cli_read(cli_format("%s/log", cli_home()), NULL)));
+    held_expect_log("explain is no request", "");
+    cli_request("borrower cpu 1 --duration never");
+    held_expect_log("another", cli_format("%s", cli_read(cli_format("%s/log", cli_home()), NULL)));
     cr_expect(cJSON_IsNull(cli_get(got("pre-request"), "duration")));
 }
 
@@ -238,14 +220,14 @@ Test(hooks, are_run_only_when_nobody_else_could_have_written_them)
         cli_expect(result, 0);
         cr_expect_eq(result.out_length, ID_LENGTH + 1);
         cli_has(result.err, owners[i].says);
-        expect_log(change, runs ? "granted\n" : "");
+        held_expect_log(change, runs ? "granted\n" : "");
         cli_shell("rm -rf $DATA/hooks $HOME/real");
         held_hook("pre-request", "echo asked >>$HOME/log");
         cli_expect(cli_shell("set -- $DATA/hooks/pre-request; %s", change), 0);
         result = cli("boost request a cpu 1 -q");
         cli_expect(result, owners[i].refused ? 5 : 0);
         cli_has(result.err, owners[i].says);
-        expect_log(change, runs ? "asked\n" : "");
+        held_expect_log(change, runs ? "asked\n" : "");
     }
 }
 
@@ -336,9 +318,9 @@ Test(hooks, may_call_grid_but_are_not_called_from_themselves)
                     "$GRID boost extend $GRID_BOOST_ID --by 10m -q || echo failed >>$HOME/log\n"
                     "$GRID boost request borrower cpu 1 -q >/dev/null || echo failed >>$HOME/log");
     cli_shell("true"); /* sets $GRID */
-    id = request("borrower cpu 1");
-    expect_log("what one request led to",
-               cli_format("granted granted\n%s", line("extended", id)));
+    id = cli_request("borrower cpu 1");
+    held_expect_log("what one request led to",
+                    cli_format("granted granted\n%s", line("extended", id)));
     cr_expect_eq(cli_boosts(), 2);
 }
 
@@ -369,19 +351,19 @@ Test(hooks, do_not_run_for_status)
     const char *id, *before;
 
     nodes();
-    id = request("borrower cpu 1 --duration 10m");
+    id = cli_request("borrower cpu 1 --duration 10m");
     log_all();
     cli_shell("rm $DATA/hooks/granted");
     cli_time("+1h");
     before = cli_state_text();
     cli_expect(cli("boost status"), 0);
     cli_state_same(before, "status");
-    expect_log("status", "");
+    held_expect_log("status", "");
     cli_expect(cli("boost cleanup -q"), 0);
-    expect_log("cleanup", line("expired", id));
+    held_expect_log("cleanup", line("expired", id));
     cli_shell("rm $DATA/hooks/*; touch $DATA/hooks/README");
     cli_time(NULL);
-    id = request("borrower cpu 1 --duration 10m");
+    id = cli_request("borrower cpu 1 --duration 10m");
     cli_time("+1h");
     before = cli_state_text();
     cli_expect(cli("boost status"), 0);

@@ -9,24 +9,6 @@
 
 TestSuite(hooks_beside, .init = cli_begin, .fini = cli_end, .timeout = 90);
 
-static const char *request(const char *words)
-{
-    struct cli_result result = cli("boost request %s -q", words);
-
-    cli_expect(result, 0);
-    return cli_format("%.36s", result.out);
-}
-
-/* The log is exactly this; it is emptied. */
-static void expect_log(const char *what, const char *expected)
-{
-    const char *path = cli_format("%s/log", cli_home());
-    const char *text = cli_read(path, NULL);
-
-    cr_expect_str_eq(text ? text : "", expected, "%s", what);
-    unlink(path);
-}
-
 /* Waits until the log holds this. */
 static bool logs(const char *part)
 {
@@ -44,7 +26,7 @@ Test(hooks_beside, run_while_a_request_waits)
     cli_expect(cli("node add lender cpu=4"), 0);
     cli_expect(cli("node add borrower cpu=1"), 0);
     cli_expect(cli("boost request borrower cpu 2"), 0);
-    const char *id = request("borrower cpu 2 --duration 1s");
+    const char *id = cli_request("borrower cpu 2 --duration 1s");
     held_hook("expired", "echo begun >>$HOME/log; sleep 1\n"
                          "echo expired ${GRID_BOOST_ID:0:8} >>$HOME/log");
     poll(NULL, 0, 1200);
@@ -53,17 +35,17 @@ Test(hooks_beside, run_while_a_request_waits)
     cr_expect_eq(kill(waiter.pid, SIGTERM), 0);
     struct cli_result result = cli_wait(waiter);
     cli_expect(result, 143);
-    expect_log("once", cli_format("begun\nexpired %.8s\n", id));
+    held_expect_log("once", cli_format("begun\nexpired %.8s\n", id));
 
     /* Also by a later commit: it renews its place every ten seconds. */
-    id = request("borrower cpu 2 --duration 4s");
+    id = cli_request("borrower cpu 2 --duration 4s");
     unlink(cli_format("%s/log", cli_home()));
     waiter = cli_start("boost request borrower cpu 4 --wait=60s");
     for (int i = 0; i < 14 && !logs("begun"); i += 6)
         ;
     kill(waiter.pid, SIGTERM); /* it waits for the hook */
     cli_expect(cli_wait(waiter), 143);
-    expect_log("later", cli_format("begun\nexpired %.8s\n", id));
+    held_expect_log("later", cli_format("begun\nexpired %.8s\n", id));
 }
 
 /* The hook tells of the boost whose command is ended, and outlives it. */
@@ -81,7 +63,7 @@ Test(hooks_beside, are_not_ended_with_a_command)
     cli_expect(result, 0);
     cr_expect_str_empty(result.err);
     cli_expect(cli_wait(front), 143);
-    expect_log("released", "granted\ncommand\nreleased\n");
+    held_expect_log("released", "granted\ncommand\nreleased\n");
 }
 
 /* Of the boosts of others, and then of its own, in the place of a killed front. */
@@ -100,7 +82,7 @@ Test(hooks_beside, run_by_a_keeper)
     poll(NULL, 0, 300);
     struct cli_result result = cli_wait(front);
     cli_lacks(result.err, "hook");
-    expect_log("each once", "expired\nreleased\n");
+    held_expect_log("each once", "expired\nreleased\n");
 }
 
 /* Each once; also where the boost starts later, or a hook takes longer than the lease. */

@@ -8,7 +8,9 @@
 static void begin(void)
 {
     cli_begin();
-    cli_expect(cli_shell("jq '.waiting[0].expires_at = \"2099-01-01T00:00:00Z\"' '%s' >$HOME/base.json",
+    cli_expect(cli_shell("jq '.waiting[0].expires_at = \"2099-01-01T00:00:00Z\" |"
+                         ".boosts |= .[:4] | del(.nodes[0].lend) |"
+                         ".waiting[0].needs.CPU = 7' '%s' >$HOME/base.json",
                          cli_source("tests/fuzz/corpus/import/managed.json")), 0);
     cli_expect(cli("import %s/base.json", cli_home()), 0);
 }
@@ -22,7 +24,7 @@ static const struct {
 } documents[] = {
     {".", "--merge", 0, ""},
     {".", "", 6, ""},
-    {".waiting[0].target_node = \"gpu1\"", "--merge", 6, "ticket"},
+    {".waiting[0].target_node = \"gpu1\"", "--merge", 0, ""}, /* it waits there */
     {".nodes[0].role = \"master\"", "--merge", 6, "node"},
     {".boosts[0].amount = 3", "--merge", 6, "boost"},
     {".policy.enabled = false", "--merge", 6, "policy"},
@@ -31,7 +33,7 @@ static const struct {
     {".boosts |= [.[0] | .boost_id = \"more-1\" | del(.group_id) | .amount = 7]", "--merge", 4,
      "would lend"},
     {".boosts |= [.[0] | .boost_id = \"some-1\" | del(.group_id) | .amount = 1]", "--merge", 0, ""},
-    {".boosts[0].token = 4503599627370496", "--replace", 2, "its token is too large"},
+    {".boosts[0].token = 4503599627370496", "--replace", 2, "its token is above"},
     {".revision = 4503599627370495", "--replace", 2, "revision is too large"},
     {".boosts[1].boost_id = .boosts[0].boost_id", "--replace", 2, "same id"},
     {".boosts[0].amount = -1", "--replace", 2, "boost 0 of the document"},

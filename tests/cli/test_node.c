@@ -1,5 +1,6 @@
 /* Nodes and the policy, as people use them: what is refused, what is warned of, what is shown. */
 #include "support/cli.h"
+#include "support/rows.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -15,23 +16,19 @@ static void begin(void)
 TestSuite(node, .init = begin, .fini = cli_end);
 
 /* What changes nothing. */
-static const struct {
-    const char *words;
-    int status;
-    const char *says, *advises; /* on stderr */
-} refused[] = {
+static const struct cli_row refused[] = {
     {"node hold gpu1 --until '2020-01-01 00:00'", 2, "--until '2020-01-01 00:00' is over already",
      "'grid node resume gpu1' ends a hold"},
     {"node hold gpu1 --until now", 2, "--until 'now' is over already", "resume"},
-    {"node set gpu1 cpu=1 CPU=2", 2, "resource 'CPU' comes twice", ""},
-    {"node add gpu3 cpu=1 cpu=1", 2, "resource 'CPU' comes twice", ""},
-    {"node set gpu1 cpu=1 cpu=none", 2, "resource 'CPU' comes twice", ""},
-    {"node limit gpu1 --keep cpu=1 --keep cpu=2", 2, "--keep: resource 'CPU' comes twice", ""},
-    {"policy set quota.cpu=1 quota.CPU=2", 2, "resource 'CPU' comes twice", ""},
-    {"policy set max_duration=3h max_duration=4h", 2, "key 'max_duration' comes twice", ""},
-    {"node set gpu1 cpu=-1", 2, "amount '-1' is negative", ""},
-    {"node limit gpu1 --lend memory=-1GiB", 2, "amount '-1GiB' is negative", ""},
-    {"policy set quota.cpu=-1", 2, "amount '-1' is negative", ""},
+    {"node set gpu1 cpu=1 CPU=2", 2, "resource 'CPU' comes twice", NULL},
+    {"node add gpu3 cpu=1 cpu=1", 2, "resource 'CPU' comes twice", NULL},
+    {"node set gpu1 cpu=1 cpu=none", 2, "resource 'CPU' comes twice", NULL},
+    {"node limit gpu1 --keep cpu=1 --keep cpu=2", 2, "--keep: resource 'CPU' comes twice", NULL},
+    {"policy set quota.cpu=1 quota.CPU=2", 2, "resource 'CPU' comes twice", NULL},
+    {"policy set max_duration=3h max_duration=4h", 2, "key 'max_duration' comes twice", NULL},
+    {"node set gpu1 cpu=-1", 2, "amount '-1' is negative", NULL},
+    {"node limit gpu1 --lend memory=-1GiB", 2, "amount '-1GiB' is negative", NULL},
+    {"policy set quota.cpu=-1", 2, "amount '-1' is negative", NULL},
     {"node set gpu1 cpu 3", 2, "'cpu' is not RESOURCE=AMOUNT", "write cpu=3"},
     {"node set gpu1 --address my host", 2, "'host' is not RESOURCE=AMOUNT", "in quotes"},
     {"policy set max_duration 8h", 2, "it is not KEY=VALUE", "as in max_duration=8h"},
@@ -40,29 +37,19 @@ static const struct {
     {"node set gpu1 --role mater", 2, "unknown role 'mater'", "'master'"},
     {"node remove gpu1", 6, "node 'gpu1' is involved in 1 boost",
      "'grid boost status --all --source gpu1' (or --node) lists them; --force ends them"},
-    {"node list --columns ''", 2, "--columns is empty", ""},
-    {"node list --columns ' '", 2, "--columns is empty", ""},
-    {"node list --columns node,,free", 2, "unknown column ''", ""},
-    {"node heartbeat gpu1 --columns node", 2, "'grid node heartbeat' has none", ""},
-    {"node heartbeat gpu3", 3, "no node 'gpu3'", ""},
+    {"node list --columns ''", 2, "--columns is empty", NULL},
+    {"node list --columns ' '", 2, "--columns is empty", NULL},
+    {"node list --columns node,,free", 2, "unknown column ''", NULL},
+    {"node heartbeat gpu1 --columns node", 2, "'grid node heartbeat' has none", NULL},
+    {"node heartbeat gpu3", 3, "no node 'gpu3'", NULL},
     {"node heartbeat", 3, "no node", "'grid node discover' registers this machine"},
 };
 
 Test(node, what_is_refused_says_what_to_do)
 {
-    const char *before;
-
     cli_expect(cli("node hold gpu2 --reason 'fan is loud'"), 0);
     cli_expect(cli("boost request gpu2 cpu 4 --source gpu1"), 0);
-    before = cli_state_text();
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        struct cli_result result = cli("%s", refused[i].words);
-
-        cr_expect_eq(result.status, refused[i].status, "%s: %d", refused[i].words, result.status);
-        cli_has(result.err, refused[i].says);
-        cli_has(result.err, refused[i].advises);
-        cli_state_same(before, refused[i].words);
-    }
+    cli_rows(refused, sizeof(refused) / sizeof(refused[0]), cli_state_text());
 }
 
 /* What is done, and what is said about it. */
@@ -218,7 +205,7 @@ Test(node, an_unsound_record_does_not_stop_a_reservation_of_its_devices)
     const char *id;
     cJSON *boost;
 
-    id = cli_format("%.36s", cli("boost request gpu2 gpu 2 --start +1h -q").out);
+    id = cli_request("gpu2 gpu 2 --start +1h");
     cli_expect(cli_shell("rm -r $DATA/generations; sed -i 's/\"GPU\": 4.0/\"GPU\": \"many\"/' "
                          "$DATA/resource_boosts.json"), 0);
     cli_time("+61m");

@@ -30,7 +30,7 @@ Test(output, every_list_in_every_format)
 
     cli_expect(cli("boost request gpu-master cpu 2.0 --reason 'a, \"b\"'"), 0);
     cli_expect(cli("boost request gpu-master memory 1.5 --source gpu1"), 0);
-    cli_expect(cli("boost release %.36s", cli("boost request x gpu 1 -q").out), 0);
+    cli_expect(cli("boost release %s", cli_request("x gpu 1")), 0);
     for (size_t i = 0; i < 2; i++) {
         const char *words = lists[i].words;
         int records = lists[i].records;
@@ -129,7 +129,7 @@ Test(output, color_only_where_it_is_wanted)
 {
     static const char *const plain[] = {"boost status", "boost status --color never",
                                         "boost status --color auto"};
-    const char *id = cli_format("%.36s", cli("boost request gpu-master cpu 2.0 -q").out);
+    const char *id = cli_request("gpu-master cpu 2.0");
 
     for (size_t i = 0; i < 3; i++)
         cli_lacks(cli("%s", plain[i]).out, "\033");

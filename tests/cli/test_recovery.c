@@ -1,18 +1,11 @@
 /* What a review of the store under faults found: damage, loss, links, histories that do not fit. */
 #include "support/cli.h"
+#include "support/rows.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <string.h>
 
 TestSuite(recovery, .init = cli_begin, .fini = cli_end);
-
-/* A script in a home of its own, after `helpers`. It says what is wrong and ends with 1, or with 77
- * when it cannot be tried here. */
-struct row {
-    const char *name, *script;
-    bool many; /* so many processes that valgrind takes too long */
-};
 
 static const char *const helpers =
     "state=$DATA/resource_boosts.json history=$DATA/history.jsonl out=$HOME/out err=$HOME/err\n"
@@ -71,26 +64,9 @@ static const char *const helpers =
     "E\n"
     "}\n";
 
-static void run(const struct row *row)
-{
-    struct cli_result result;
+#define RUN(rows) cli_scripts(helpers, rows, sizeof(rows) / sizeof((rows)[0]))
 
-    if (row->many && cli_too_slow(row->name))
-        return;
-    cli_shell("chmod -R u+w $DATA; rm -rf $DATA");
-    result = cli_shell("%s%s", helpers, row->script);
-    if (result.status == 77)
-        fprintf(stderr, "NOT TESTED: %s: %s\n", row->name, result.out);
-    else
-        cr_expect_eq(result.status, 0, "%s: status %d: %.900s %.300s", row->name, result.status,
-                     result.out, result.err);
-}
-
-#define RUN(rows)                                                                                \
-    for (size_t i_ = 0; i_ < sizeof(rows) / sizeof((rows)[0]); i_++)                             \
-        run(&(rows)[i_])
-
-static const struct row damage[] = {
+static const struct cli_script damage[] = {
     {"repair revives nothing that was released, and keeps one record once",
      "for how in 'truncate -s -4' 'sed -i 1,2s/boosts/boosst/' 'sed -i 1d'; do\n"
      "    rm -rf $DATA\n"
@@ -159,7 +135,7 @@ Test(recovery, from_damage)
 }
 
 /* Root may write anywhere: as root, the reader is another user. */
-static const struct row readers[] = {
+static const struct cli_script readers[] = {
     {"a reader who may not write sees the generation, and leaves nothing",
      "as=; fill; request; lists $((count + 1)) before; total=$((count + 1))\n"
      "truncate -s -9 $state; cp $state $HOME/before; ls -A $DATA $DATA/generations >$HOME/names\n"
@@ -182,7 +158,7 @@ Test(recovery, in_memory)
     RUN(readers);
 }
 
-static const struct row histories[] = {
+static const struct cli_script histories[] = {
     {"a length of the history that is far beyond its end",
      "fill; request; counted; before=$counted\n"
      "sed -i 's/^  \"history\": [0-9]*/  \"history\": 5000000000/' $state\n"
@@ -223,7 +199,7 @@ Test(recovery, of_the_history)
     RUN(histories);
 }
 
-static const struct row links[] = {
+static const struct cli_script links[] = {
     {"generations on another file system",
      "other=$(mktemp -d /dev/shm/grid-test-XXXXXX) || exit 77\n"
      "trap 'rm -rf $other' EXIT\n"
@@ -272,7 +248,7 @@ Test(recovery, beside_links)
 #define CPU "cpu() { is 0 node show $1 --json; grep -q \"\\\"CPU\\\": $2.0\" $out || " \
             "die \"$3: not $2: $(cat $out)\"; }\n"
 
-static const struct row rewrites[] = {
+static const struct cli_script rewrites[] = {
     {"the last change of a node outlives a rewrite by the original, and the next ones",
      CPU "is 0 node add a cpu=4; is 0 node add m cpu=1; is 0 node set a cpu=2\n"
      "original ''; cpu a 2 rewrite; [ ! -s $err ] || die \"$(cat $err)\"\n"
@@ -312,7 +288,7 @@ Test(recovery, from_rewrites)
     RUN(rewrites);
 }
 
-static const struct row by_hand[] = {
+static const struct cli_script by_hand[] = {
     {"a policy that does not read is damage, which repair mends",
      "is 0 policy set quota.cpu=4 enabled=false; is 0 policy set preempt_grace=1m\n"
      "sed -i 's/^    \"preempt_grace\": 60.0/    \"preempt_grace\": \"1m\"/' $state\n"
@@ -372,14 +348,11 @@ Test(recovery, of_what_was_written_by_hand)
 
 Test(recovery, of_a_clock_that_steps_back)
 {
-    struct cli_result result;
     const char *id;
     cJSON *status;
 
     cli_time("2030-01-01 12:00:00");
-    result = cli("boost request gpu-master cpu 2.0 -q");
-    cli_expect(result, 0);
-    id = cli_format("%.36s", result.out);
+    id = cli_request("gpu-master cpu 2.0");
     cli_time("2030-01-01 10:00:00");
     for (int i = 0; i < 2; i++) {
         status = cli_json(cli("boost status --json").out);

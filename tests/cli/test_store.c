@@ -16,10 +16,7 @@ TestSuite(store, .init = cli_begin, .fini = cli_end);
 
 static const char *request(void)
 {
-    struct cli_result result = cli(REQUEST " -q");
-
-    cli_expect(result, 0);
-    return cli_format("%.36s", result.out);
+    return cli_request("gpu-master cpu 2.0");
 }
 
 Test(store, fifty_at_once_lose_nothing)
@@ -315,7 +312,9 @@ Test(store, repair_salvages_sound_records)
     cli_shell("rm -rf $DATA/generations $DATA/history*");
     cli_write(cli_data("resource_boosts.json"), text, strlen(text) * 3 / 4);
     cli_expect(cli("boost status"), 8);
+    cli_has(cli("boost status").err, "'grid backup restore'");
     cli_expect(cli("store repair"), 8);
+    cli_has(cli("store repair").err, "'grid backup restore'");
     cli_expect(cli("store repair --accept-loss"), 0);
     cli_expect(cli("boost status"), 0);
     cr_expect(cli_boosts() >= 1);

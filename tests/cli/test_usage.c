@@ -1,5 +1,6 @@
 /* How the program is called: help, global options, and what it says to bad calls of every kind. */
 #include "support/cli.h"
+#include "support/rows.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -307,11 +308,7 @@ Test(usage, help_at_every_level)
     cr_expect_null(cli_state_text());
 }
 
-static const struct {
-    const char *words;
-    int status;
-    const char *says, *hint;
-} hints[] = {
+static const struct cli_row hints[] = {
     {"boost rn", 2, "unknown boost verb 'rn'", "did you mean 'run'?"},
     /* a command without its "--" */
     {"boost run gpu-master gpu 1 python train.py --epochs 3", 125,
@@ -342,14 +339,7 @@ static const struct {
 
 Test(usage, a_hint_says_what_was_meant)
 {
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-        struct cli_result result = cli("%s", hints[i].words);
-        const char *hint = strchr(result.err, '\n');
-
-        cr_expect_eq(result.status, hints[i].status, "%s: %d", hints[i].words, result.status);
-        cr_expect(strstr(result.err, hints[i].says), "%s: %s", hints[i].words, result.err);
-        cr_expect(hint && strstr(hint, hints[i].hint), "%s: %s", hints[i].words, result.err);
-    }
+    cli_rows(hints, sizeof(hints) / sizeof(hints[0]), NULL);
     cr_expect_null(cli_state_text());
 }
 

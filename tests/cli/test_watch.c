@@ -1,42 +1,13 @@
 /* grid boost status --watch: lines for programs, a screen for people. */
-#include "support/cli.h"
+#include "support/screen.h"
 
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *server;
-
-static void begin(void)
-{
-    cli_begin();
-    server = cli_format("%s/tmux", cli_home());
-}
-
-static struct cli_result tmux(const char *words)
-{
-    return cli_with((struct cli_options){.plain = true}, "tmux -S %s -f /dev/null %s", server,
-                    words);
-}
-
-static void end(void)
-{
-    tmux("kill-server");
-    cli_end();
-}
-
-TestSuite(watch, .init = begin, .fini = end, .timeout = 60);
-
-static const char *request(const char *words)
-{
-    struct cli_result result = cli("boost request %s -q", words);
-
-    cli_expect(result, 0);
-    return cli_format("%.36s", result.out);
-}
+TestSuite(watch, .init = screen_begin, .fini = screen_end, .timeout = 60);
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
@@ -92,12 +63,12 @@ static void stop(struct cli_child child, int signal_, int lines)
 
 Test(watch, prints_what_there_is_and_what_changes)
 {
-    const char *first = request("a cpu 1"), *second = request("b gpu 1"), *third, *short_;
+    const char *first = cli_request("a cpu 1"), *second = cli_request("b gpu 1"), *third, *short_;
     struct cli_child child = cli_start("boost status --watch=1h");
 
     expect_line(child, 0, second, "active");
     expect_line(child, 1, first, "active");
-    third = request("c cpu 1");
+    third = cli_request("c cpu 1");
     expect_line(child, 2, third, "active");
     cli_expect(cli("boost extend %s --by 1h", first), 0);
     expect_line(child, 3, first, "active");
@@ -105,7 +76,7 @@ Test(watch, prints_what_there_is_and_what_changes)
     cli_expect(cli("boost release %s", second), 0);
     expect_line(child, 4, second, "released");
     /* Nobody says that it ends. */
-    short_ = request("d cpu 1 --duration 2s");
+    short_ = cli_request("d cpu 1 --duration 2s");
     expect_line(child, 5, short_, "active");
     expect_line(child, 6, short_, "expired");
     cli_expect(cli("boost cleanup -q"), 0);
@@ -115,17 +86,17 @@ Test(watch, prints_what_there_is_and_what_changes)
 
 Test(watch, shows_what_is_chosen)
 {
-    const char *mine = request("a cpu 1 --duration 10m"), *later;
+    const char *mine = cli_request("a cpu 1 --duration 10m"), *later;
     struct cli_child one, all, soon;
 
-    request("b cpu 1");
+    cli_request("b cpu 1");
     one = cli_start("boost status --node a --watch");
     all = cli_start("boost status --all --watch -o json");
     soon = cli_start("boost status --expiring 15m --watch -q");
     expect_line(one, 0, mine, "active");
     line(all, 1);
     line(soon, 0);
-    later = request("c cpu 1 --start +2s");
+    later = cli_request("c cpu 1 --start +2s");
     expect_line(all, 2, later, "scheduled");
     expect_line(all, 3, later, "active");
     cli_expect(cli("boost extend %s --by 10m -q", mine), 0);
@@ -139,7 +110,7 @@ Test(watch, ends_when_nobody_reads)
 {
     struct cli_result result;
 
-    request("a cpu 1");
+    cli_request("a cpu 1");
     result = cli_shell("$GRID boost status --watch=1s | head -1 | wc -l; echo ${PIPESTATUS[0]}");
     cli_expect(result, 0);
     cr_expect_str_eq(result.out, "1\n0\n");
@@ -154,7 +125,7 @@ Test(watch, is_deaf_to_what_its_caller_ignores)
 {
     struct cli_result result;
 
-    request("a cpu 1");
+    cli_request("a cpu 1");
     result = cli_shell("trap '' INT; $GRID boost status --watch >$HOME/lines &\n"
                        "until [ -s $HOME/lines ]; do sleep 0.05; done; kill -INT $!\n"
                        "sleep 0.3; kill -0 $! || exit 9; kill $!; wait $!");
@@ -163,36 +134,16 @@ Test(watch, is_deaf_to_what_its_caller_ignores)
 
 /* --- the screen ------------------------------------------------------------------------------ */
 
-static const char *screen(void)
-{
-    return tmux("capture-pane -p -t 0").out;
-}
-
-/* Waits until the screen shows a text, or (with '!' before it) not any more. */
-static void shows(const char *text)
-{
-    bool wanted = *text != '!';
-
-    for (int i = 0; i < 1000; i++, poll(NULL, 0, 20))
-        if ((strstr(screen(), text + !wanted) != NULL) == wanted)
-            return;
-    cr_expect_fail("'%s' in:\n%s", text, screen());
-}
-
 static void type(const char *words)
 {
     tmux(cli_format("send-keys -t 0 %s", words));
 }
 
-/* A shell with job control, and a text on its screen; false, aloud, where there is no tmux. */
+/* With a text on its screen. */
 static bool open_terminal(void)
 {
-    if (cli_with((struct cli_options){.plain = true}, "sh -c 'command -v tmux'").status != 0) {
-        fprintf(stderr, "SKIPPED: tmux is missing: nothing is known of --watch on a terminal\n");
+    if (!screen_open(130, "--watch"))
         return false;
-    }
-    cli_env(cli_format("GRID=%s", cli_program()));
-    cli_expect(tmux("new-session -d -x 130 -y 24 'bash --norc --noprofile -i'"), 0);
     type("'PS1=\"$ \"; set -m; clear; echo be''fore' Enter");
     shows("before\n");
     return true;
@@ -214,7 +165,7 @@ Test(watch, draws_a_screen)
     shows("every 1h");
     shows("!before");
     cr_expect(other_screen());
-    id = request("gpu-master cpu 2");
+    id = cli_request("gpu-master cpu 2");
     shows(id);
     shows("Total: CPU 2.0");
     /* Narrower, ids are short; and what does not fit is counted. */
@@ -222,7 +173,7 @@ Test(watch, draws_a_screen)
     shows(cli_format("!%s", id));
     shows(cli_format("%.8s", id));
     for (int i = 0; i < 10; i++)
-        request("gpu-master gpu 1");
+        cli_request("gpu-master gpu 1");
     shows("Total: CPU 2.0, GPU 10.0");
     tmux("resize-window -t 0 -x 70 -y 10");
     shows("... and 6 lines more");
@@ -241,7 +192,7 @@ Test(watch, gives_the_terminal_back)
 {
     if (cli_too_slow("a terminal") || !open_terminal())
         return;
-    request("gpu-master cpu 2");
+    cli_request("gpu-master cpu 2");
     type("'$GRID boost status --watch; echo ended $?' Enter");
     shows("Total: CPU 2.0");
     type("C-z");
@@ -252,8 +203,7 @@ Test(watch, gives_the_terminal_back)
     shows("!before");
     shows("Total: CPU 2.0");
     cr_expect(other_screen());
-    cli_shell("kill $(ps -o pid= --ppid $(tmux -S %s display-message -p -t 0 '#{pane_pid}'))",
-              server);
+    cli_shell("kill $(ps -o pid= --ppid %s)", tmux("display-message -p -t 0 '#{pane_pid}'").out);
     shows("before");
     cr_expect_not(other_screen());
     /* On a terminal, too, a program's format stays a program's. */

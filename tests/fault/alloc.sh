@@ -1,6 +1,7 @@
 #!/bin/bash
-# Every allocation of every command fails, once, and from there on (TORTURE=quick: a sample of
-# them): no crash, no leak, the rule of status and state, and the next command works.
+# alloc.sh [WORDS [N]]: every allocation of every command fails, once, and from there on
+# (TORTURE=quick: a sample of them): no crash, no leak, the rule of status and state, and the next
+# command works. WORDS: only of the commands that hold them; N: only the N-th.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 grid=$(realpath "${GRID_BIN:-build/grid}") || exit 1
@@ -70,5 +71,11 @@ for i in {1..40}; do
     grep -q '^  "history": [1-9]' "$work/next/resource_boosts.json" && break
     rm -rf "$work/full" && mv "$work/next" "$work/full"
 done
+copy managed saved
+in_ledger saved backup create --name one
+in_ledger saved boost request b cpu 1 --duration never
+in_ledger saved backup create --name two --compress
+in_ledger saved boost request b memory 1 --duration never
+in_ledger managed export "$work/export.json"
 
-"$program" "$work"
+"$program" "$work" "$@"

@@ -1,8 +1,8 @@
 /* damage WORK: every truncation and every flip of one bit of the files of five ledgers, each alone
  * and with its generations. WORK holds what damage.sh made: NAME-alone, NAME-kept. */
+#include "fault/lib/listing.h"
 #include "fault/lib/rig.h"
 
-#include "grid/grid.h"
 #include "store/state.h"
 
 #include <cjson/cJSON.h>
@@ -16,15 +16,6 @@
 #define STATE "resource_boosts.json"
 #define QUICK_POINTS 4000
 #define REAL_EVERY 50 /* of so many points one is tried with the real program, too */
-#define BOOSTS_MOST 32
-
-/* What a ledger says of its boosts. */
-struct listing {
-    int rc;
-    size_t count;
-    struct grid_boost at[BOOSTS_MOST];
-    bool told_damage; /* a warning that it went back */
-};
 
 /* A file that is damaged in turn. */
 static struct target {
@@ -50,138 +41,7 @@ struct damage {
     size_t length, at; /* `at`: of the flip; SIZE_MAX: it is cut */
 };
 
-/* --- looking at a ledger ---------------------------------------------------------------------- */
-
-static int keep_boost(void *context, const struct grid_boost *boost, struct grid_error *err)
-{
-    struct listing *listing = context;
-    if (listing->count == BOOSTS_MOST)
-        return grid_error_set(err, GRID_EINTERNAL, "too many boosts");
-    listing->at[listing->count++] = *boost;
-    return 0;
-}
-
-static void hear(void *context, enum grid_note_level level, const char *text)
-{
-    struct listing *listing = context;
-    listing->told_damage |= level == GRID_NOTE_WARNING && strstr(text, "was damaged") != NULL;
-}
-
-static struct grid_store *open_store(const char *directory, struct listing *listing)
-{
-    char url[4096];
-    struct grid_error why = {0};
-    struct grid_store *store = NULL;
-    struct grid_store_options options = {
-        .url = rig_format(url, sizeof(url), "file:%s", directory), .actor = "tester@here",
-        .lock_timeout_us = 5 * GRID_SECOND, .note = hear, .note_context = listing};
-    if (grid_store_open(&options, &store, &why) < 0)
-        errx(1, "%s: %s", directory, why.message);
-    return store;
-}
-
-static void list(const char *directory, struct listing *ret)
-{
-    struct grid_boost_filter all = {0};
-    struct grid_error why = {0};
-    *ret = (struct listing){0};
-    struct grid_store *store = open_store(directory, ret);
-    ret->rc = grid_ledger_list(store, GRID_READ, &all, keep_boost, ret, &why);
-    grid_store_close(store);
-}
-
-static int request(const char *directory, struct grid_grant *grant, struct listing *heard)
-{
-    struct grid_error why = {0};
-    struct grid_request request = {.boost_id = "00000000-0000-4000-8000-000000000001",
-                                   .target_node = "b", .duration_us = GRID_HOUR, .need_count = 1,
-                                   .needs = {{.resource = "GPU", .amount_u = GRID_AMOUNT_UNIT}},
-                                   .owner = "tester", .priority = GRID_NORMAL};
-    struct grid_store *store = open_store(directory, heard);
-    int rc = grid_ledger_request(store, &request, false, NULL, grant, NULL, NULL, &why);
-    grid_store_close(store);
-    return rc;
-}
-
-/* --- the sums, counted again ------------------------------------------------------------------ */
-
-struct sums {
-    const struct listing *listing;
-    int64_t now_us;
-    bool wrong;
-};
-
-static int compare_load(void *context, const struct grid_load *load, struct grid_error *err)
-{
-    struct sums *sums = context;
-    int64_t lent_u = 0, borrowed_u = 0;
-    (void)err;
-    for (size_t i = 0; i < sums->listing->count; i++) {
-        const struct grid_boost *boost = &sums->listing->at[i];
-        if (!grid_boost_counts(boost) || grid_boost_starts_later(boost, sums->now_us)
-            || strcmp(boost->resource_type, load->resource) != 0)
-            continue;
-        lent_u += strcmp(boost->source_node, load->node) == 0 ? boost->amount_u : 0;
-        borrowed_u += strcmp(boost->target_node, load->node) == 0 ? boost->amount_u : 0;
-    }
-    sums->wrong |= lent_u != load->lent_u || borrowed_u != load->borrowed_u;
-    return 0;
-}
-
-static int look_at_load(struct grid_tx *tx, void *context, struct grid_error *err)
-{
-    ((struct sums *)context)->now_us = grid_tx_now(tx);
-    return grid_tx_load(tx, compare_load, context, err);
-}
-
-static int ignore(void *context, const struct grid_finding *finding, struct grid_error *err)
-{
-    (void)context, (void)finding, (void)err;
-    return 0;
-}
-
-/* NULL: the ledger is sound. */
-static const char *check(const char *directory, const struct listing *listing)
-{
-    struct sums sums = {.listing = listing};
-    struct listing unused;
-    struct grid_error why = {0};
-    struct grid_store *store = open_store(directory, &unused);
-    int checked = grid_store_check(store, 0, ignore, NULL, &why);
-    int rc = grid_store_transact(store, GRID_PEEK, look_at_load, &sums, NULL, &why);
-    grid_store_close(store);
-    return checked < 0 ? "store check finds damage afterwards"
-           : rc < 0    ? "the sums cannot be read afterwards"
-           : sums.wrong ? "the sums are not those of the boosts"
-                        : NULL;
-}
-
-/* --- what must hold ---------------------------------------------------------------------------- */
-
-static bool equal(const struct grid_boost *a, const struct grid_boost *b)
-{
-    return strcmp(a->boost_id, b->boost_id) == 0 && a->amount_u == b->amount_u
-           && a->allocated_us == b->allocated_us && a->starts_us == b->starts_us
-           && a->expires_us == b->expires_us && a->token == b->token
-           && a->priority == b->priority && a->is_active == b->is_active
-           && strcmp(a->source_node, b->source_node) == 0
-           && strcmp(a->target_node, b->target_node) == 0
-           && strcmp(a->resource_type, b->resource_type) == 0
-           && strcmp(a->owner, b->owner) == 0 && strcmp(a->group_id, b->group_id) == 0;
-}
-
-/* How many of `a` are not in `b` as they are. */
-static size_t missing(const struct listing *a, const struct listing *b)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < a->count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < b->count && !found; j++)
-            found = equal(&a->at[i], &b->at[j]);
-        count += !found;
-    }
-    return count;
-}
+/* --- what must hold --------------------------------------------------------------------------- */
 
 static bool is_sound(const struct grid_boost *boost)
 {
@@ -222,12 +82,13 @@ static bool stands_there(const struct damage *damage, const struct grid_boost *b
  * is what stands there. */
 static const char *judge_listing(const struct damage *damage, const struct listing *now)
 {
-    if (missing(&damage->target->listing, now) > 1 || missing(now, &damage->target->listing) > 1)
+    const struct listing *before = &damage->target->listing;
+    if (listing_missing(before, now) > 1 || listing_missing(now, before) > 1)
         return "more than one boost changed";
     for (size_t i = 0; i < now->count; i++) {
         if (!is_sound(&now->at[i]))
             return "a boost is not sound";
-        if (missing(&(struct listing){.count = 1, .at = {now->at[i]}}, &damage->target->listing)
+        if (listing_missing(&(struct listing){.count = 1, .at = {now->at[i]}}, before)
             && !stands_there(damage, &now->at[i]))
             return "a boost is none that stands in the file";
     }
@@ -286,7 +147,7 @@ static const char *judge_refusal(const struct damage *damage)
     const char *path = RIG_PATH("%s/" STATE, damage->directory);
     if (!bytes_are(path, damage->bytes, damage->length))
         return "reading changed the damaged bytes";
-    if (request(damage->directory, &grant, &heard) != GRID_ECORRUPT)
+    if (listing_request(damage->directory, &grant, &heard) != GRID_ECORRUPT)
         return "a request goes on where reading says it is damaged";
     if (!bytes_are(path, damage->bytes, damage->length))
         return "a request changed the damaged bytes";
@@ -310,12 +171,12 @@ static const char *judge_next(const struct damage *damage, const struct listing 
 {
     struct grid_grant grant = {0};
     struct listing heard = {0}, after;
-    int rc = request(damage->directory, &grant, &heard);
-    list(damage->directory, &after);
+    int rc = listing_request(damage->directory, &grant, &heard);
+    listing_take(damage->directory, &after);
     /* (The record of a node that is asked for may be the unsound one.) */
     if (rc == GRID_EREFUSED || rc == GRID_ENEVER || rc == GRID_ENOTFOUND
         || (rc == GRID_ECORRUPT && damage->target->waiting > 0))
-        return missing(before, &after) > 0 ? "a refusal changed a boost" : NULL;
+        return listing_missing(before, &after) > 0 ? "a refusal changed a boost" : NULL;
     if (rc < 0)
         return "the next request fails";
     size_t length = 0;
@@ -326,7 +187,7 @@ static const char *judge_next(const struct damage *damage, const struct listing 
     free(text);
     if (!state && !holds_odd_record(damage))
         return "the next state is no JSON";
-    if (missing(before, &after) > 0 || after.count < before->count + 1
+    if (listing_missing(before, &after) > 0 || after.count < before->count + 1
         || after.count > before->count + 1 + damage->target->waiting)
         return "the next request changed other boosts";
     if (damage->target->is_managed && strcmp(grant.boost.source_node, GRID_ANY_NODE) == 0)
@@ -338,7 +199,7 @@ static const char *judge_next(const struct damage *damage, const struct listing 
         return "the revision does not rise";
     if (rig_count(damage->directory, "tmp") > 0)
         return "a temporary file is left behind";
-    return check(damage->directory, &after);
+    return listing_check(damage->directory, &after);
 }
 
 static const char *judge_state(const struct damage *damage, const struct listing *now)
@@ -362,7 +223,7 @@ static const char *judge_state(const struct damage *damage, const struct listing
         return "it went back without a word";
     if (!are_kept(damage))
         return "the damaged bytes are not kept";
-    if (missing(&target->listing, now) > 0 || now->count != target->listing.count)
+    if (listing_missing(&target->listing, now) > 0 || now->count != target->listing.count)
         return "what it went back to is not all that there was";
     return judge_next(damage, now);
 }
@@ -372,12 +233,13 @@ static const char *judge_other(const struct damage *damage, const struct listing
 {
     if (now->rc < 0)
         return "reading fails";
-    if (missing(&damage->target->listing, now) > 0 || now->count != damage->target->listing.count)
+    const struct listing *before = &damage->target->listing;
+    if (listing_missing(before, now) > 0 || now->count != before->count)
         return "the boosts changed";
     return judge_next(damage, now);
 }
 
-/* --- points ------------------------------------------------------------------------------------ */
+/* --- points ----------------------------------------------------------------------------------- */
 
 static void describe(struct damage *damage, size_t number)
 {
@@ -417,7 +279,7 @@ static void try_point(void *context, size_t index, int worker)
     rig_format(damage.directory, sizeof(damage.directory), "%s/point-%d", rig.work, worker);
     describe(&damage, number);
     place(&damage);
-    list(damage.directory, &now);
+    listing_take(damage.directory, &now);
     const char *wrong = targets[i].is_state ? judge_state(&damage, &now)
                                             : judge_other(&damage, &now);
     if (!wrong && index % REAL_EVERY == 0) {
@@ -430,7 +292,7 @@ static void try_point(void *context, size_t index, int worker)
     free(damage.bytes);
 }
 
-/* --- targets ----------------------------------------------------------------------------------- */
+/* --- targets ---------------------------------------------------------------------------------- */
 
 static void add_target(const char *ledger, const char *name, bool has_generations)
 {
@@ -449,7 +311,7 @@ static void add_target(const char *ledger, const char *name, bool has_generation
     reads(&(struct damage){.bytes = target->bytes, .length = target->length}, &records);
     target->records = records;
     rig_copy(target->template, RIG_PATH("%s/look", rig.work));
-    list(RIG_PATH("%s/look", rig.work), &target->listing);
+    listing_take(RIG_PATH("%s/look", rig.work), &target->listing);
     if (target->listing.rc < 0)
         errx(1, "%s does not read", ledger);
     target->is_managed = has_generations && strcmp(ledger, "ledger-kept") == 0;

@@ -155,7 +155,6 @@ static void begin_scenes(void)
 /* What a fault left behind, more closely than a view: files of all kinds, their sizes and links. */
 static unsigned long look_closely(const char *directory, const struct trial *trial)
 {
-    grid_auto_buffer struct buffer text = BUFFER_INIT;
     char *paths[] = {(char *)directory, NULL};
     unsigned long hash = 5381;
     FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
@@ -249,6 +248,7 @@ static void begin_pairs(void)
                     scene_directory(&faults.rig, scenes[i].template, directory), scenes[i].words,
                     scenes[i].name);
         begin_seconds(&first, &seed);
+        trial_release(&first);
     }
 }
 
@@ -290,19 +290,11 @@ static int parse_error(const char *name)
     return 0;
 }
 
-static const struct scene *find_scene(const char *name)
-{
-    for (size_t i = 0; i < scenes_count; i++)
-        if (strcmp(scenes[i].name, name) == 0)
-            return &scenes[i];
-    errx(2, "no command '%s'", name);
-}
-
 /* NAME, or, of a pair, NAME/CALL/FAULT, with a blank before "ever". */
 static const struct trial *begin_again(char *name)
 {
     char *save, *scene = strtok_r(name, "/", &save), *at = strtok_r(NULL, "/", &save);
-    begin_scene(find_scene(scene));
+    begin_scene(scene_find(scene));
     if (!at)
         return &faults.trials[0];
     char *error = strtok_r(NULL, " ", &save);

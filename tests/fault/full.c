@@ -151,19 +151,6 @@ violation(const struct point *point, const char *format, ...)
                   point->tried->trial.name, lack);
 }
 
-/* Does the message name what was done? */
-static bool is_named(const struct trial *trial, const char *directory, const char *message)
-{
-    if (trial->scene->says)
-        return strstr(message, trial->scene->says) != NULL;
-    struct view view = view_take(directory);
-    bool named = false;
-    for (const char *id = view_next_id(message); id && !named; id = view_next_id(id + 1))
-        named = memmem(view.text, strlen(view.text), id, VIEW_ID_LENGTH) != NULL;
-    view_release(&view);
-    return named;
-}
-
 static void judge_status(const struct point *point, const char *directory,
                          const struct rig_result *result)
 {
@@ -181,7 +168,7 @@ static void judge_status(const struct point *point, const char *directory,
         violation(point, "status 0, and not done");
     else if (status != 0 && status != 1 && status != 11 && done)
         violation(point, "status %d, but it was done: %s", status, result->err);
-    else if (status == 1 && done && !no_stderr && !is_named(trial, directory, result->err))
+    else if (status == 1 && done && !no_stderr && !trial_named(trial, directory, result->err))
         violation(point, "status 1, done, and not named: %s", result->err);
     else if (status != 0 && status != 9 && status != 11 && !done)
         violation(point, "status %d: %s", status, result->err);
@@ -297,14 +284,6 @@ static void begin(struct full *full, const struct scene *scene, const char *dire
     add_points(full, tried, mounts);
 }
 
-static const struct scene *find_scene(const char *name)
-{
-    for (size_t i = 0; i < scenes_count; i++)
-        if (strcmp(scenes[i].name, name) == 0)
-            return &scenes[i];
-    errx(1, "no scene '%s'", name);
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 2 && argc != 3)
@@ -324,8 +303,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < countof(chosen); i++) {
         if (!chosen[i].quick && !rig.full)
             continue;
-        scene_directory(&rig, find_scene(chosen[i].scene)->template, directory);
-        begin(&full, find_scene(chosen[i].scene), directory, chosen[i].frees, mounts);
+        scene_directory(&rig, scene_find(chosen[i].scene)->template, directory);
+        begin(&full, scene_find(chosen[i].scene), directory, chosen[i].frees, mounts);
     }
     rig_copy(scene_directory(&rig, "full", directory), RIG_PATH("%s/unhinted", rig.work));
     rig_format(directory, sizeof(directory), "%s/unhinted", rig.work);

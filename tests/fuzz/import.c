@@ -1,7 +1,7 @@
 /* Any bytes as an export: refused, the ledger is as it was; taken, it exports what it was given,
  * and takes that again. */
 #include "fuzz/fuzz.h"
-#include "grid/ledger.h"
+#include "grid/dump.h"
 #include "util/json.h"
 
 #define LONGEST 65536
@@ -35,8 +35,8 @@ static int import(struct grid_store *store, const char *text, size_t length,
 {
     struct grid_error err = {0};
     *ret = (struct grid_imported){0};
-    int rc = grid_ledger_import(store, &(struct grid_import){text, length, mode, false, "fuzz"},
-                                ret, &err);
+    const struct grid_import how = {.text = text, .length = length, .mode = mode, .reason = "fuzz"};
+    int rc = grid_ledger_import(store, &how, ret, &err);
     static const int codes[] = {0, GRID_EUSAGE, GRID_ECONFLICT, GRID_EREFUSED};
     size_t i = 0;
     while (i < countof(codes) && codes[i] != rc)

@@ -364,6 +364,20 @@ struct cli_result cli_with(struct cli_options options, const char *format, ...)
     return cli_wait(start(&options, text));
 }
 
+const char *cli_request(const char *format, ...)
+{
+    struct cli_result result;
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    text = format_text(format, arguments);
+    va_end(arguments);
+    result = cli("boost request %s -q", text);
+    cli_expect(result, 0);
+    return cli_format("%.36s", result.out);
+}
+
 struct cli_result cli_shell(const char *format, ...)
 {
     const char *script = cli_format("%s/script", home), *wrap = getenv("GRID_WRAP");

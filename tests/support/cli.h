@@ -47,6 +47,9 @@ struct cli_result cli(const char *format, ...) __attribute__((format(printf, 1, 
 struct cli_result cli_with(struct cli_options options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The id that `grid boost request WORDS -q` prints, which has to end with 0; printf format. */
+const char *cli_request(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Runs a shell script; $GRID is the program with its wrap, $DATA the data directory. */
 struct cli_result cli_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -72,3 +72,12 @@ void held_hook(const char *event, const char *script)
     cli_write(path, text, strlen(text));
     cr_assert_eq(chmod(path, 0755), 0);
 }
+
+void held_expect_log(const char *what, const char *expected)
+{
+    const char *path = cli_format("%s/log", cli_home());
+    const char *text = cli_read(path, NULL);
+
+    cr_expect_str_eq(text ? text : "", expected, "%s", what);
+    unlink(path);
+}

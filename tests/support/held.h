@@ -26,4 +26,7 @@ bool held_ends(int pid, double seconds);
 /* Installs a hook. */
 void held_hook(const char *event, const char *script);
 
+/* What hooks have written to $HOME/log is exactly this; it is emptied. */
+void held_expect_log(const char *what, const char *expected);
+
 #endif

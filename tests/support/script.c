@@ -11,7 +11,7 @@ struct script script;
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-int64_t script_minutes(const char *word)
+static int64_t minutes_of(const char *word)
 {
     char *end;
     if (strcmp(word, "never") == 0)
@@ -21,7 +21,7 @@ int64_t script_minutes(const char *word)
     return (int64_t)(number * (double)GRID_MINUTE);
 }
 
-int64_t script_time(const char *word) { return grid_time_add(BEGIN_US, script_minutes(word)); }
+int64_t script_time(const char *word) { return grid_time_add(BEGIN_US, minutes_of(word)); }
 
 static int64_t amount_of(const char *resource, const char *word)
 {
@@ -80,7 +80,7 @@ static int edit_node(void *context, struct grid_node *node, struct grid_error *e
     if (strcmp(verb, "owner") == 0)
         text_copy(node->owner, sizeof(node->owner), script.words[2]);
     if (strcmp(verb, "stale") == 0)
-        node->stale_after_us = script_minutes(script.words[2]);
+        node->stale_after_us = minutes_of(script.words[2]);
     return rc;
 }
 
@@ -96,11 +96,11 @@ static int edit_policy(void *context, struct grid_policy *policy, struct grid_er
     (void)context;
     const char *key = script.words[1];
     if (strcmp(key, "max") == 0)
-        policy->max_duration_us = script_minutes(script.words[2]);
+        policy->max_duration_us = minutes_of(script.words[2]);
     else if (strcmp(key, "grace") == 0)
-        policy->grace_us = script_minutes(script.words[2]);
+        policy->grace_us = minutes_of(script.words[2]);
     else if (strcmp(key, "protected") == 0)
-        policy->protected_us = script_minutes(script.words[2]);
+        policy->protected_us = minutes_of(script.words[2]);
     else if (strcmp(key, "enabled") == 0)
         policy->enabled = script.words[2][0] == '1';
     else
@@ -125,12 +125,12 @@ static void read_request(struct grid_request *request)
     struct grid_error err;
     *request = (struct grid_request){
         .boost_id = script.words[1], .target_node = script.words[2],
-        .priority = GRID_NORMAL, .duration_us = script_minutes(option("for")),
+        .priority = GRID_NORMAL, .duration_us = minutes_of(option("for")),
         .source_node = option("from"), .prefer_node = option("prefer"),
         .split = option("split"), .preempt = option("preempt"), .owner = option("owner"),
         .request_id = option("key"), .host = "here",
         .start_us = option("start") ? script_time(option("start")) : 0,
-        .lease_us = option("lease") ? script_minutes(option("lease")) : 0,
+        .lease_us = option("lease") ? minutes_of(option("lease")) : 0,
     };
     if (option("priority"))
         holds(grid_priority_parse(option("priority"), &request->priority, &err) == 0, "priority");
@@ -222,7 +222,7 @@ static int do_stop(struct grid_error *err)
 static int do_ahead(struct grid_error *err)
 {
     (void)err;
-    leap_us = script_minutes(script.words[1]);
+    leap_us = minutes_of(script.words[1]);
     return 0;
 }
 
@@ -252,8 +252,8 @@ static int do_extend(struct grid_error *err)
     struct grid_boost boost;
     struct grid_extend extend = {
         .id = script.words[1], .shorten = option("shorten"), .best_effort = option("best"),
-        .by_us = option("by") ? script_minutes(option("by")) : 0, .dry_run = option("dry"),
-        .for_us = option("for") ? script_minutes(option("for")) : 0,
+        .by_us = option("by") ? minutes_of(option("by")) : 0, .dry_run = option("dry"),
+        .for_us = option("for") ? minutes_of(option("for")) : 0,
         .until_us = option("until") ? script_time(option("until")) : 0,
         .caller = as ? &caller : NULL,
     };
@@ -264,7 +264,7 @@ static int do_extend(struct grid_error *err)
 static int do_renew(struct grid_error *err)
 {
     struct grid_boost boost;
-    return grid_ledger_renew(script.store, script.words[1], 0, script_minutes(script.words[2]),
+    return grid_ledger_renew(script.store, script.words[1], 0, minutes_of(script.words[2]),
                              &boost, err);
 }
 

@@ -38,7 +38,6 @@ extern struct script script;
             longjmp(script.over, 1);                                                              \
     } while (0)
 
-int64_t script_minutes(const char *word);
 int64_t script_time(const char *word);
 
 /* Expectations, by the words of the line. */

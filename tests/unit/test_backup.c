@@ -41,7 +41,7 @@ static struct backup make_of(const char *name, int64_t created, bool compress, c
                              size_t times)
 {
     auto_backups struct backups backups = opened(BACKUPS_MAKE);
-    struct backup_facts facts = {created * GRID_SECOND, 7, 3, "0"};
+    struct backup_facts facts = {created * GRID_SECOND, 7, 3, "0", "file:/x"};
     struct backup_writer *writer;
     struct backup ret = {0};
     struct grid_error err = {0};
@@ -57,11 +57,12 @@ static struct backup make(const char *name, int64_t created)
     return make_of(name, created, false, "{}\n", 1);
 }
 
-/* Names, each with a blank behind it, damaged ones with a '!'. */
+/* Names, each with a blank behind it, damaged ones with a '!', unreadable ones with a '?'. */
 static int add_name(void *context, const struct backup *backup, struct grid_error *err)
 {
     (void)err;
-    buffer_format(context, "%s%s ", backup->name, backup->sound ? "" : "!");
+    buffer_format(context, "%s%s ", backup->name,
+                  backup->sound ? "" : backup->unreadable ? "?" : "!");
     return 0;
 }
 
@@ -177,7 +178,7 @@ Test(backup, one_that_cannot_be_written_leaves_nothing)
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     for (size_t i = 0; i < countof(compress); i++) {
         auto_backups struct backups backups = opened(BACKUPS_MAKE);
-        struct backup_facts facts = {1, 1, 1, "0"};
+        struct backup_facts facts = {1, 1, 1, "0", NULL};
         struct backup_writer *writer;
         struct backup ret;
         int rc = backup_begin(&backups, "x", compress[i], &writer, &err);
@@ -278,6 +279,66 @@ Test(backup, what_unpacks_to_something_else_is_damaged)
     cr_expect_eq(read_one("x", &found, &text), GRID_ECORRUPT);
 }
 
+/* Memory for as much would be asked for. */
+Test(backup, no_manifest_promises_more_than_a_file_can_hold)
+{
+    struct backup found;
+    make_of("x", 1, true, "0123456789", 1000);
+    shell("sed -i 's/\"export_bytes\": 10000/\"export_bytes\": 9007199254740992/'"
+          " backups/x/manifest.json");
+    cr_expect_eq(read_one("x", &found, NULL), GRID_ECORRUPT);
+    cr_expect(strstr(found.reason, "no good 'export_bytes'"), "%s", found.reason);
+    make_of("y", 1, true, "          ", 100000);
+    cr_expect_eq(read_one("y", &found, NULL), 0, "%s", found.reason);
+}
+
+/* As another command deletes it, and perhaps makes one of that name, while it is read. */
+static int delete_meanwhile(const struct backup *backup, const struct buffer *text,
+                            struct grid_error *err)
+{
+    (void)text;
+    shell("mv backups/x backups/.tmp-deleted");
+    if (backup->created_us == 2 * GRID_SECOND)
+        shell("cp -r backups/.tmp-deleted backups/x");
+    return grid_error_set(err, GRID_ECORRUPT, "export.json is missing");
+}
+
+Test(backup, one_that_is_deleted_meanwhile_is_not_damaged)
+{
+    struct backup found;
+    struct grid_error err = {0};
+    for (int64_t created = 1; created <= 2; created++) {
+        make("x", created);
+        auto_backups struct backups backups = opened(BACKUPS_READ);
+        cr_expect_eq(backup_read(&backups, "x", delete_meanwhile, &found, NULL, &err),
+                     GRID_ENOTFOUND, "%s", err.message);
+    }
+}
+
+static int fail_b(const struct backup *backup, const struct buffer *text, struct grid_error *err)
+{
+    enum grid_code code = backup->created_us == 3 * GRID_SECOND ? GRID_EIO : GRID_ENOMEM;
+    (void)text;
+    return backup->name[0] == 'b' ? grid_error_set(err, code, "it failed") : 0;
+}
+
+Test(backup, one_that_cannot_be_read_hides_no_other)
+{
+    make("a", 4);
+    make("c", 1);
+    for (int64_t created = 2; created <= 3; created++) {
+        grid_auto_buffer struct buffer all = BUFFER_INIT;
+        struct grid_error err = {0};
+        shell("rm -rf backups/b");
+        make("b", created);
+        auto_backups struct backups backups = opened(BACKUPS_READ);
+        cr_expect_eq(backups_each(&backups, fail_b, add_name, &all, &err),
+                     created == 3 ? GRID_EIO : GRID_ENOMEM);
+        cr_expect_str_eq(buffer_string(&all), "a b? c ");
+        cr_expect(strstr(err.message, "backup 'b' cannot be read"), "%s", err.message);
+    }
+}
+
 /* --- deleting --------------------------------------------------------------------------------- */
 
 static int delete_one(const char *name)
@@ -310,7 +371,8 @@ Test(backup, prune_keeps_the_newest_sound_ones)
 {
     grid_auto_buffer struct buffer gone = BUFFER_INIT;
     struct grid_error err = {0};
-    size_t damaged = 0;
+    struct backups_kept kept = {0};
+    struct backups_rule rule = {.keep = 3, .now_us = 9 * GRID_SECOND};
     make("zz-oldest", 1);
     make("middle", 5);
     make("newest-but-damaged", 9);
@@ -318,12 +380,40 @@ Test(backup, prune_keeps_the_newest_sound_ones)
     make("old-and-damaged", 2);
     shell("printf '{]\\n' >backups/newest-but-damaged/export.json; rm backups/old*/manifest.json");
     auto_backups struct backups backups = opened(BACKUPS_CHANGE);
-    cr_expect_eq(backups_prune(&backups, 3, add_name, &gone, &damaged, &err), 0);
+    cr_expect_eq(backups_prune(&backups, &rule, add_name, &gone, &kept, &err), 0);
     cr_expect_eq(gone.length, 0, "%s", buffer_string(&gone));
-    cr_expect_eq(backups_prune(&backups, 2, add_name, &gone, &damaged, &err), 0);
+    cr_expect_eq(kept.damaged, 2);
+    rule.keep = 2;
+    cr_expect_eq(backups_prune(&backups, &rule, add_name, &gone, &kept, &err), 0);
     cr_expect_str_eq(buffer_string(&gone), "zz-oldest ");
-    cr_expect_eq(damaged, 2);
     expect_list("newest-but-damaged! aa middle old-and-damaged! ");
-    cr_expect_eq(backups_prune(&backups, 1, add_name, &gone, &damaged, &err), 0);
+    rule.keep = 1;
+    cr_expect_eq(backups_prune(&backups, &rule, add_name, &gone, &kept, &err), 0);
     expect_list("newest-but-damaged! aa old-and-damaged! ");
+}
+
+/* Made by a clock that was wrong, before or now. */
+Test(backup, prune_believes_no_date_in_the_future)
+{
+    struct grid_error err = {0};
+    struct backups_kept kept = {0};
+    struct backups_rule rule = {.keep = 1, .now_us = 5 * GRID_SECOND};
+    make("ahead", 100);
+    make("older", 2);
+    make("newer", 4);
+    auto_backups struct backups backups = opened(BACKUPS_CHANGE);
+    cr_expect_eq(backups_prune(&backups, &rule, NULL, NULL, &kept, &err), 0, "%s", err.message);
+    cr_expect_eq(kept.ahead, 1);
+    expect_list("ahead newer ");
+    backups_close(&backups);
+    make("behind", 3);
+    rule.newest = "behind";
+    rule.now_us = 3 * GRID_SECOND;
+    backups = opened(BACKUPS_CHANGE);
+    cr_expect_eq(backups_prune(&backups, &rule, NULL, NULL, &kept, &err), 0, "%s", err.message);
+    cr_expect_eq(kept.ahead, 2);
+    expect_list("ahead newer behind ");
+    rule.now_us = 5 * GRID_SECOND;
+    cr_expect_eq(backups_prune(&backups, &rule, NULL, NULL, &kept, &err), 0, "%s", err.message);
+    expect_list("ahead behind ");
 }

@@ -1,5 +1,5 @@
 /* Export and import, on the file driver and between drivers: what comes over, what is refused. */
-#include "grid/ledger.h"
+#include "grid/dump.h"
 #include "store/place.h"
 #include "util/text.h"
 
@@ -15,7 +15,8 @@
 #define OVER(id)                                                                                 \
     "    {\n      \"boost_id\": \"" id "\",\n      \"source_node\": \"n1\",\n"                   \
     "      \"target_node\": \"n2\",\n      \"resource_type\": \"CPU\",\n      \"amount\": 2.0,\n" \
-    "      \"allocated_at\": \"" AT "\",\n      \"expires_at\": \"2026-01-23T21:00:00+00:00\"\n    }"
+    "      \"allocated_at\": \"" AT "\",\n"                                                        \
+    "      \"expires_at\": \"2026-01-23T21:00:00+00:00\"\n    }"
 #define NODE(id) "    {\n      \"node_id\": \"" id "\",\n      \"capacity\": {\"CPU\": 3.0},\n" \
                  "      \"colour\": \"blue\"\n    }"
 /* With members of others, records that are not sound (one of them no JSON), and events. */
@@ -195,6 +196,114 @@ Test(dump, merges_what_is_new_and_refuses_what_differs)
                       "%zu: %zu %zu", i, done.boosts, done.skipped);
         drop_place(&place);
     }
+}
+
+/* What would promise twice, come twice, or hide from the checks. ' stands for ". */
+#define NODE_A "'unsound': [{'of': 'nodes', 'text': '{`node_id`: `a`}'}]"
+static const struct {
+    const char *state, *document;
+    int rc;
+    const char *says; /* in the message, or in the ledger afterwards */
+} odd[] = {
+    {"{'boosts': [], 'x': {'a': 1}}", "'members': {'x': {'a':1}, 'y': 2}", 0, "\"y\": 2"},
+    {"{'boosts': [], 'x': {'a': 1}}", "'members': {'x': {'a': 2}}", GRID_ECONFLICT,
+     "member \"x\" is in the ledger with other content"},
+    {"{'boosts': []}", NODE_A, GRID_EUSAGE, "unsound record 0 of the document is sound"},
+    {"{'boosts': [], 'revision': 1, 'nodes': [{'node_id': 'a'}]}", NODE_A, 0, "unsound"},
+    {"{'boosts': []}", "'nodes': [{'node_id': 7}]", GRID_EUSAGE, "node 0 of the document"},
+};
+
+static void put_quoted(struct buffer *out, const char *text)
+{
+    for (; *text; text++)
+        buffer_text(out, *text == '\'' ? "\"" : *text == '`' ? "\\\"" : (char[]){*text, '\0'});
+}
+
+Test(dump, merges_nothing_that_is_not_what_it_seems)
+{
+    for (size_t i = 0; i < countof(odd); i++) {
+        grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+        struct grid_imported done;
+        struct grid_error err;
+        put_quoted(&document, odd[i].state);
+        write_state(&here, buffer_string(&document));
+        document.length = 0;
+        put_quoted(&document, "{'schema': 1, 'export': 1, 'revision': 5, 'boosts': [], ");
+        put_quoted(&document, odd[i].document);
+        buffer_text(&document, "}");
+        int rc = import_from(here.url, &document, GRID_IMPORT_MERGE, &done, &err);
+        cr_expect_eq(rc, odd[i].rc, "%zu: %d %s", i, rc, err.message);
+        export_to(here.url, &after);
+        cr_expect_not_null(strstr(rc ? err.message : after.data, odd[i].says), "%zu: %s %s", i,
+                           err.message, after.data);
+    }
+}
+
+/* A token that was given out here is given to nobody else. */
+Test(dump, gives_merged_boosts_tokens_of_their_own)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+    struct grid_imported done;
+    struct grid_error err;
+    write_state(&here, "{\"boosts\": [\n" BOOST("aaaa-1", ", \"token\": 3") ",\n"
+                BOOST("aaaa-2", ", \"token\": 6") "], \"revision\": 6}");
+    write_state(&there, "{\"boosts\": [\n" BOOST("bbbb-1", ", \"token\": 3") "], \"revision\": 4}");
+    export_to(here.url, &document);
+    cr_assert_eq(import_from(there.url, &document, GRID_IMPORT_MERGE, &done, &err), 0, "%s",
+                 err.message);
+    export_to(there.url, &after);
+    cr_expect_not_null(strstr(after.data, "\"token\": 6"));
+    cr_expect_not_null(strstr(after.data, "\"token\": 7"), "%s", after.data);
+    const char *first = strstr(after.data, "\"token\": 3");
+    cr_expect(first && !strstr(first + 1, "\"token\": 3"), "%s", after.data);
+}
+
+/* What is replaced may be damaged: its bytes are kept, and it is one commit. */
+Test(dump, replaces_what_cannot_be_read)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+    struct grid_imported done;
+    struct grid_error err;
+    char command[256];
+    write_state(&here, full);
+    export_to(here.url, &document);
+    write_state(&there, "{\"boosts\": [\n" BOOST("cccc-3", "") ",");
+    cr_expect_eq(import_from(there.url, &document, GRID_IMPORT_MERGE, &done, &err), GRID_ECORRUPT);
+    cr_assert_eq(import_from(there.url, &document, GRID_IMPORT_REPLACE, &done, &err), 0, "%s",
+                 err.message);
+    cr_expect_eq(done.ended, 1);
+    export_to(there.url, &after);
+    same_records(&document, &after);
+    snprintf(command, sizeof(command), "grep -q cccc-3 %s/resource_boosts.json.corrupt-*",
+             there.directory);
+    cr_expect_eq(system(command), 0);
+}
+
+/* A boost that lives again says so; who may not end a boost may not replace it away. */
+Test(dump, tells_what_comes_back_and_whose_it_is)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+    struct grid_caller bob = {"bob", false};
+    struct grid_imported done;
+    struct grid_error err = {0};
+    write_state(&here, "{\"boosts\": [\n" BOOST("aaaa-1", ", \"x\": [1]") "]}");
+    export_to(here.url, &document);
+    write_state(&there, "{\"boosts\": [\n" BOOST("cccc-3", ", \"owner\": \"ann\"") "], "
+                "\"pending\": [{\"revision\": 1, \"at\": \"" AT "\", \"event\": \"released\", "
+                "\"boost_id\": \"aaaa-1\", \"boost\": " BOOST("aaaa-1", "") "}]}");
+    struct grid_import import = {.text = document.data, .length = document.length,
+                                 .mode = GRID_IMPORT_REPLACE, .reason = "a test", .caller = &bob};
+    struct grid_store *store = open_store(there.url);
+    cr_expect_eq(grid_ledger_import(store, &import, &done, &err), GRID_EPERM);
+    cr_expect_str_eq(err.message, "boost 'cccc-3' belongs to 'ann'");
+    bob.is_root = true;
+    cr_assert_eq(grid_ledger_import(store, &import, &done, &err), 0, "%s", err.message);
+    grid_store_close(store);
+    export_to(there.url, &after);
+    const char *event = strstr(after.data, "\"restored\"");
+    cr_assert(event && strstr(event, "\"boost_id\": \"aaaa-1\""), "%s", after.data);
+    cr_expect_not_null(strstr(after.data, "\"x\": ["));
+    cr_expect_not_null(strstr(event, "\"x\": ["));
 }
 
 /* What is over counts no more; what is no sound record is kept, and comes once. */

@@ -1,5 +1,5 @@
 /* What is the memory driver's own, beside the contract. */
-#include "grid/ledger.h"
+#include "grid/dump.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

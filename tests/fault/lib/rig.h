@@ -69,8 +69,8 @@ struct rig_result rig_run(const struct rig *rig, const char *directory, const ch
 /* Prints a line `VIOLATION: ...`; for a point at most one counts. */
 void rig_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tries all points, two processes in turns; one that dies is a violation of its own, and the rest of
- * its points is gone through by another one. `fn` returns after one point. */
+/* Tries all points, two processes in turns; one that dies is a violation of its own, and the rest
+ * of its points is gone through by another one. `fn` returns after one point. */
 typedef void (*rig_point_fn)(void *context, size_t index, int worker);
 void rig_points(size_t count, rig_point_fn fn, void *context);
 

@@ -18,6 +18,14 @@ char *scene_directory(const struct rig *rig, const char *name, char ret[static 4
     return rig_format(ret, 4096, "%s/template-%s", rig->work, name);
 }
 
+const struct scene *scene_find(const char *name)
+{
+    for (size_t i = 0; i < scenes_count; i++)
+        if (strcmp(scenes[i].name, name) == 0)
+            return &scenes[i];
+    errx(2, "no command '%s'", name);
+}
+
 static char *id_path(const struct rig *rig, const char *name, char ret[static 4096])
 {
     return rig_format(ret, 4096, "%s/id-%s", rig->work, name);

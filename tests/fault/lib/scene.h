@@ -47,6 +47,9 @@ extern const struct template scene_templates[];
 extern const struct scene scenes[];
 extern const size_t scenes_count;
 
+/* The scene of that name; there is one, or the program ends. */
+const struct scene *scene_find(const char *name);
+
 /* Makes all templates below rig->work, which is empty; then what ends in a second has ended. A step
  * that fails ends the program. */
 void scene_prepare(const struct rig *rig);

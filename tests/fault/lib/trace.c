@@ -14,7 +14,6 @@
 
 #define PROCESSES_MOST 64
 #define INTERRUPTIONS_MOST 100
-#define SECONDS 60
 
 /* A process of the tree; `error` is what the call that it is in ends with. */
 struct process {
@@ -250,20 +249,6 @@ int trace_follow(pid_t pid, const struct trace_fault *faults, size_t count, trac
     }
     *ret = tracing.result;
     return 0;
-}
-
-int trace_run(char *const argv[], char *const envp[], const struct trace_fault *faults,
-              size_t count, trace_fn fn, void *context, struct trace_result *ret)
-{
-    pid_t pid = vfork();
-    if (pid == 0) {
-        if (trace_me() == 0) {
-            alarm(SECONDS);
-            execve(argv[0], argv, envp);
-        }
-        _exit(127);
-    }
-    return pid < 0 ? -1 : trace_follow(pid, faults, count, fn, context, ret);
 }
 
 /* --- looking into it ------------------------------------------------------------------------ */

@@ -43,14 +43,10 @@ struct trace_result {
 #define TRACE_FAULTS_MOST 4
 
 /*
- * Runs argv[0], a path, until it and all its children have ended; SIGALRM ends it after a minute.
- * The caller has no other children meanwhile. Only for x86-64 (ENOSYS). 0, or -1 with errno.
+ * The child (of fork or vfork) calls trace_me just before execve, and the parent trace_follow
+ * instead of waiting for it: until it and all its children have ended. The caller has no other
+ * children meanwhile. Only for x86-64 (ENOSYS). Both 0, or -1 with errno.
  */
-int trace_run(char *const argv[], char *const envp[], const struct trace_fault *faults,
-              size_t count, trace_fn fn, void *context, struct trace_result *ret);
-
-/* The two halves of it, for who makes the child himself: the child (of fork or vfork) calls
- * trace_me just before execve, and the parent follows it instead of waiting for it. */
 int trace_me(void);
 int trace_follow(pid_t pid, const struct trace_fault *faults, size_t count, trace_fn fn,
                  void *context, struct trace_result *ret);

@@ -1,14 +1,13 @@
 /* One command on one ledger, with a fault in it, and the rules. */
 #include "fault/lib/trial.h"
 
+#include "fault/lib/account.h"
 #include "fault/lib/view.h"
-#include "grid/store.h"
 #include "util/text.h"
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -199,6 +198,18 @@ int trial_state(const struct trial *trial, const char *directory)
     return at;
 }
 
+bool trial_named(const struct trial *trial, const char *directory, const char *message)
+{
+    if (trial->scene->says)
+        return strstr(message, trial->scene->says) != NULL;
+    struct view view = view_take(directory);
+    bool named = false;
+    for (const char *id = view_next_id(message); id && !named; id = view_next_id(id + 1))
+        named = memmem(view.text, strlen(view.text), id, VIEW_ID_LENGTH) != NULL;
+    view_release(&view);
+    return named;
+}
+
 int trial_run(const struct trial *trial, const struct rig *rig, const char *directory,
               const struct trial_fault *fault, struct rig_result *ret)
 {
@@ -237,21 +248,11 @@ violation(const struct judging *judging, const char *format, ...)
                   judging->fault->at, trial_fault_name(judging->fault));
 }
 
-/* Does the message of status 1 name what was done? Not if nothing can be printed any more. */
+/* As trial_named; but not if nothing can be printed any more. */
 static bool is_named(const struct judging *judging, const char *message)
 {
-    const struct trial *trial = judging->trial;
-    const struct trial_fault *fault = judging->fault;
-    if (fault->for_ever && strcmp(judging->call, "write") == 0)
-        return true;
-    if (trial->scene->says)
-        return strstr(message, trial->scene->says) != NULL;
-    struct view view = view_take(judging->directory);
-    bool named = false;
-    for (const char *id = view_next_id(message); id && !named; id = view_next_id(id + 1))
-        named = memmem(view.text, strlen(view.text), id, VIEW_ID_LENGTH) != NULL;
-    view_release(&view);
-    return named;
+    return (judging->fault->for_ever && strcmp(judging->call, "write") == 0)
+           || trial_named(judging->trial, judging->directory, message);
 }
 
 /* Did the call fail that makes something durable? A full disk may have been helped meanwhile; and
@@ -289,48 +290,18 @@ static void judge_status(const struct judging *judging, const struct rig_result 
         violation(judging, "status %d, but it was done: %s", status, result->err);
 }
 
-static int note_finding(void *context, const struct grid_finding *finding, struct grid_error *err)
-{
-    char *text = context;
-    (void)err;
-    if (finding->severity == GRID_DAMAGE)
-        rig_format(text, 1024, "%.200s: %.700s", finding->subject, finding->text);
-    return 0;
-}
-
-/* `grid store check`, within this process. */
+/* `grid store check`, within this process; and bytes that could not be read are still there. */
 static void judge_store(const struct judging *judging, const char *when)
 {
     struct grid_error err = {0};
-    struct grid_store *store = NULL;
-    struct grid_store_options options = {.url = judging->directory, .actor = "torture@here"};
-    char text[1024] = "";
-    int rc = grid_store_open(&options, &store, &err);
-    rc = rc ? rc : grid_store_check(store, 0, note_finding, text, &err);
-    grid_store_close(store);
-    if (rc != 0)
-        violation(judging, "store check %s: %s (%s)", when, err.message, text);
+    if (account_check(judging->directory, &err) != 0)
+        violation(judging, "store check %s: %s", when, err.message);
 }
 
-/* Bytes that could not be read are there, in the state file or set aside. */
 static void judge_bytes(const struct judging *judging, const char *when)
 {
     const struct trial *trial = judging->trial;
-    char *paths[] = {(char *)judging->directory, NULL};
-    bool found = false;
-    if (!trial->bytes)
-        return;
-    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *entry; !found && (entry = fts_read(tree)) != NULL;) {
-        if (entry->fts_info != FTS_F || entry->fts_level != 1
-            || !text_begins(entry->fts_name, "resource_boosts.json"))
-            continue;
-        size_t length = 0;
-        grid_auto_free char *bytes = rig_read(entry->fts_path, &length);
-        found = length == trial->length && memcmp(bytes, trial->bytes, length) == 0;
-    }
-    fts_close(tree);
-    if (!found)
+    if (trial->bytes && !account_keeps(judging->directory, trial->bytes, trial->length))
         violation(judging, "the damaged bytes are gone %s", when);
 }
 

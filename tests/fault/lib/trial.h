@@ -43,6 +43,9 @@ bool trial_can_fail(long call);
 /* Where the state of the ledger in `directory` is in trial->views; -1: in none. */
 int trial_state(const struct trial *trial, const char *directory);
 
+/* Does a message of status 1 name what was done: what the scene says, or an id of the ledger? */
+bool trial_named(const struct trial *trial, const char *directory, const char *message);
+
 /* Copies the ledger to `directory` and runs the command with the fault. Returns where the state is
  * in trial->views; -1: in none. `ret` (may be NULL): how the run ended. */
 int trial_run(const struct trial *trial, const struct rig *rig, const char *directory,

@@ -273,7 +273,7 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *context)
 }
 
 /* The blocks that hold its share of thread-local data hang on a vector that the loader made before
- * there was a malloc: behind its first word there is a pointer to it, and before that its length. */
+ * there was a malloc: behind its first word is a pointer to it, and before that its length. */
 static void search_thread(void)
 {
     uintptr_t self = (uintptr_t)pthread_self();
