@@ -346,6 +346,10 @@ static void expect_rule(const struct attempt *attempt, const char *call, int bef
 
 Test(refused, done_or_not_done)
 {
+#ifdef __SANITIZE_ADDRESS__
+    fprintf(stderr, "NOT TESTED: refused calls, some of which AddressSanitizer needs itself\n");
+    return;
+#endif
     for (size_t i = 0; i < countof(operations); i++) {
         struct attempt attempt = {&operations[i], 0, {0}};
         int before, failed = 0;
