@@ -41,7 +41,9 @@ static const struct row {
 
 Test(check, finds)
 {
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    size_t step = cli_too_slow("every fifth of the rows") ? 5 : 1;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i += step) {
         cli_shell("rm -rf $DATA");
         cli_expect(cli_shell("%s%s", made, rows[i].script), 0);
         struct cli_result result = cli("store check");

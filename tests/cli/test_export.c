@@ -135,7 +135,8 @@ Test(export, a_document_that_is_none_changes_nothing)
     fill();
     cli_expect(cli("export %s", file_named("out.json")), 0);
     before = cli_state_text();
-    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]);
+         i += modes_tried == 1 ? 4 : 1) {
         cli_expect(cli_shell("cd; rm -rf in.json; %s", documents[i].script), 0);
         for (size_t mode = 0; mode < modes_tried; mode++) {
             struct cli_result result = cli("import %s %s", file_named("in.json"), modes[mode]);

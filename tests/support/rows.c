@@ -29,7 +29,9 @@ void cli_scripts(const char *helpers, const struct cli_script *rows, size_t coun
 
 void cli_rows(const struct cli_row *rows, size_t count, const char *before)
 {
-    for (const struct cli_row *row = rows; row < rows + count; row++) {
+    size_t step = count > 8 && cli_too_slow("every fourth of the calls") ? 4 : 1;
+
+    for (const struct cli_row *row = rows; row < rows + count; row += step) {
         struct cli_result result = cli("%s", row->words);
         const char *more = strchr(result.err, '\n');
 
