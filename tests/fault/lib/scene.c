@@ -42,6 +42,8 @@ char *scene_words(const struct rig *rig, const char *template, const char *words
         size_t skip = by ? 2 : 1;
         if (text_begins(at, "DIR"))
             by = directory, skip = 3;
+        if (text_begins(at, "WORK"))
+            by = rig->work, skip = 4;
         rig_format(ret + length, 4096 - length, "%.*s", by ? (int)strlen(by) : 1, by ? by : at);
         length += strlen(ret + length);
         at += skip;

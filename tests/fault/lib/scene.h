@@ -14,7 +14,8 @@
  *     !document  the ledger `managed`, exported to export.json in the directory
  *     !grow      history.jsonl becomes so large that the next commit closes it
  *     !waiter    somebody waits for all that `a` has, and is killed: a ticket, for a hundred years
- * "ID" in a step or a scene is the id that the first request of the ledger printed, DIR the ledger.
+ * "ID" in a step or a scene is the id that the first request of the ledger printed, DIR the ledger,
+ * WORK where all of them lie.
  */
 struct template {
     const char *name, *from;
