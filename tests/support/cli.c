@@ -294,7 +294,8 @@ static struct cli_child start(const struct cli_options *options, char *text)
 
     cr_assert(child.out >= 0 && child.err >= 0);
     if (!options->plain) {
-        if (getenv("GRID_WRAP"))
+        static unsigned calls; /* every second is wrapped: of valgrind that takes long enough */
+        if (getenv("GRID_WRAP") && calls++ % 2 == 0)
             count = split(keep(strdup(getenv("GRID_WRAP")), false), words, 0);
         words[count++] = (char *)cli_program();
     }
