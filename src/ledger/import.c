@@ -84,11 +84,15 @@ static bool is_left_out(enum grid_subject subject, const union document_record *
                && (!record->boost.is_active || record->boost.expires_us <= now_us));
 }
 
-/* A token that this ledger may have given to somebody else is given anew. */
-static int renew_token(struct grid_tx *tx, const struct grid_boost *boost, struct grid_error *err)
+/* A token that this ledger may have given to somebody else is given anew, and so is one that the
+ * document's ledger cannot have given: new ones are above its revision only. */
+static int renew_token(const struct taking *taking, const struct grid_boost *boost,
+                       struct grid_error *err)
 {
+    struct grid_tx *tx = taking->tx;
     struct grid_boost now = *boost;
-    if (boost->token == 0 || boost->token > grid_tx_revision(tx))
+    if (boost->token == 0 || (boost->token > grid_tx_revision(tx)
+                              && boost->token <= taking->importing->document.facts.revision))
         return 0;
     now.token = grid_tx_token(tx);
     return grid_tx_put_boost(tx, boost, &now, GRID_EVENT_QUIET, grid_tx_now(tx), NULL, err);
@@ -103,11 +107,13 @@ static int take(void *context, size_t index, struct span text, struct grid_error
     int rc = document_check(subject, index, text, &record, err);
     if (rc < 0)
         return rc;
-    if (subject == GRID_BOOST && record.boost.token > importing->document.facts.revision)
-        return document_bad(subject, index, "its token is above the document's revision", err);
+    bool merges = importing->import->mode == GRID_IMPORT_MERGE;
+    if (subject == GRID_BOOST && record.boost.token >= GRID_REVISION_MAX / 2)
+        return document_bad(subject, index, "its token is too large", err);
+    if (subject == GRID_BOOST && !merges && record.boost.token > importing->seen)
+        importing->seen = record.boost.token; /* of a ledger that has lost its revision */
     if (grid_tx_has_put(taking->tx, subject, document_id(subject, &record)))
         return document_bad(subject, index, "an earlier one has the same id", err);
-    bool merges = importing->import->mode == GRID_IMPORT_MERGE;
     if (subject == GRID_TICKET && grid_tx_has_put(taking->tx, GRID_BOOST, record.ticket.ticket_id))
         rc = 1; /* it has been granted */
     else if (merges && is_left_out(subject, &record, grid_tx_now(taking->tx)))
@@ -125,7 +131,7 @@ static int take(void *context, size_t index, struct span text, struct grid_error
                             err);
     if (rc < 0 || subject != GRID_BOOST)
         return rc;
-    return merges ? renew_token(taking->tx, &record.boost, err)
+    return merges ? renew_token(taking, &record.boost, err)
                   : tell_revived(taking, &record.boost, err);
 }
 
@@ -250,15 +256,12 @@ static int settle_merged(struct grid_tx *tx, struct grid_error *err)
     return rc ?: queue_promote(tx, err);
 }
 
-/* The revision leaves one out: a recovery from an earlier generation, which cannot do this again
- * from its event, sees that something is missing. */
 static int finish(struct grid_tx *tx, const struct importing *importing, struct grid_error *err)
 {
     int rc = grid_tx_put_restored(tx, importing->import->reason, err);
-    int64_t next = grid_tx_token(tx);
     if (importing->seen >= GRID_REVISION_MAX / 2) /* no ledger comes so far by itself */
         return grid_error_set(err, GRID_EUSAGE, "the document's revision is too large");
-    grid_tx_raise(tx, importing->seen > next ? importing->seen : next);
+    grid_tx_raise(tx, importing->seen);
     return rc;
 }
 

@@ -8,31 +8,13 @@
 
 /* --- what is there already -------------------------------------------------------------------- */
 
-struct sought {
-    const char *ticket_id;
-    union document_record *ret;
-};
-
-static int take_ticket(void *context, const struct grid_ticket *ticket, struct grid_error *err)
-{
-    (void)err;
-    const struct sought *sought = context;
-    if (strcmp(ticket->ticket_id, sought->ticket_id) != 0)
-        return 0;
-    sought->ret->ticket = *ticket;
-    return 1;
-}
-
-/* What the ledger has under this id: 1; 0: nothing. */
+/* What the ledger has under this id: 1; 0: nothing. Tickets are not merged. */
 static int find_there(struct grid_tx *tx, enum grid_subject subject, const char *id,
                       union document_record *ret, struct grid_error *err)
 {
     struct grid_boost_filter boost = {.boost_id = id};
-    struct sought ticket = {id, ret};
     if (subject == GRID_BOOST)
         return grid_tx_boosts(tx, &boost, boost_take, &ret->boost, err);
-    if (subject == GRID_TICKET)
-        return grid_tx_tickets(tx, take_ticket, &ticket, err);
     if (subject == GRID_NODE) {
         int rc = grid_tx_node(tx, id, &ret->node, NULL);
         return rc == GRID_ENOTFOUND ? 0 : rc < 0 ? grid_tx_node(tx, id, &ret->node, err) : 1;
@@ -136,7 +118,7 @@ static int limit_of(const struct sums *sums, const char *key, int64_t *ret_u,
 {
     struct grid_node node;
     char name[GRID_NODE_SIZE];
-    const char *resource = strchr(key + 2, '/');
+    const char *resource = strrchr(key + 2, '/');
     snprintf(name, sizeof(name), "%.*s", (int)(resource - key) - 2, key + 2);
     *ret_u = key[0] == '0' + DEVICE ? 1 : INT64_MAX;
     if (key[0] == '0' + DEVICE || !grid_tx_managed(sums->tx))
@@ -152,7 +134,7 @@ static int limit_of(const struct sums *sums, const char *key, int64_t *ret_u,
 
 static int too_much(const char *key, struct grid_error *err)
 {
-    const char *resource = strchr(key + 2, '/');
+    const char *resource = strrchr(key + 2, '/');
     int length = (int)(resource - key) - 2;
     if (key[0] == '0' + DEVICE)
         return grid_error_set(err, GRID_EREFUSED, "device %s of '%.*s' would be lent twice",

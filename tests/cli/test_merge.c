@@ -33,7 +33,7 @@ static const struct {
     {".boosts |= [.[0] | .boost_id = \"more-1\" | del(.group_id) | .amount = 7]", "--merge", 4,
      "would lend"},
     {".boosts |= [.[0] | .boost_id = \"some-1\" | del(.group_id) | .amount = 1]", "--merge", 0, ""},
-    {".boosts[0].token = 4503599627370496", "--replace", 2, "its token is above"},
+    {".boosts[0].token = 4503599627370496", "--replace", 2, "its token is too large"},
     {".revision = 4503599627370495", "--replace", 2, "revision is too large"},
     {".boosts[1].boost_id = .boosts[0].boost_id", "--replace", 2, "same id"},
     {".boosts[0].amount = -1", "--replace", 2, "boost 0 of the document"},

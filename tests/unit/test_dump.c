@@ -258,6 +258,20 @@ Test(dump, gives_merged_boosts_tokens_of_their_own)
     cr_expect(first && !strstr(first + 1, "\"token\": 3"), "%s", after.data);
 }
 
+/* The original drops the revision and keeps the tokens: what was exported can be imported. */
+Test(dump, takes_tokens_above_the_revision)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT;
+    struct grid_imported done;
+    struct grid_error err;
+    write_state(&here, "{\"boosts\": [\n" BOOST("aaaa-1", ", \"token\": 41") "]}");
+    struct grid_export facts = export_to(here.url, &document);
+    cr_expect_lt(facts.revision, 41);
+    cr_assert_eq(import_from(there.url, &document, GRID_IMPORT_REPLACE, &done, &err), 0, "%s",
+                 err.message);
+    cr_expect_gt(done.revision, 41);
+}
+
 /* What is replaced may be damaged: its bytes are kept, and it is one commit. */
 Test(dump, replaces_what_cannot_be_read)
 {
