@@ -17,11 +17,17 @@ struct document {
 /* As grid_export_read, without looking into the records. */
 int document_read(const char *text, size_t length, struct document *ret, struct grid_error *err);
 
+/* What a record's member of the document is called. */
+const char *document_member(enum grid_subject subject);
+
 /* What an unsound record is of, as the document says it: "boosts", "nodes", "waiting". NULL: there
  * is no such record. */
 const char *document_key(enum grid_subject subject);
 
-/* --- document.c: its records, one at a time --- */
+/* Counts one more. */
+void document_count(struct grid_export *facts, enum grid_subject subject);
+
+/* --- its records, one at a time --- */
 
 union document_record {
     struct grid_boost boost;

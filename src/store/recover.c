@@ -221,26 +221,35 @@ static bool is_of_event(const char *text, const char *at)
     return at - text >= 7 && memcmp(at - 7, "\"boost\"", 7) == 0;
 }
 
-/* Puts the sound records of the text into `out`, each id once: *ret_kept of them. */
-static void gather_records(const char *text, size_t length, struct grid_changes *seen,
-                           struct buffer *out, size_t *ret_kept)
+/* A record goes into `out` when it is the first with its id. */
+static int gather_record(const char *text, struct span record, const struct grid_boost *boost,
+                         struct grid_changes *seen, struct buffer *out, size_t *ret_kept,
+                         struct grid_error *err)
+{
+    if (is_of_event(text, record.at) || changes_have(seen, GRID_BOOST, boost->boost_id))
+        return 0;
+    buffer_text(out, (*ret_kept)++ ? ",\n    " : "\n    ");
+    buffer_add(out, record.at, record.length);
+    return changes_put(seen, boost, NULL, GRID_EVENT_QUIET, 0, NULL, err);
+}
+
+/* Puts the sound records of the text into `out`: *ret_kept of them. */
+static int gather_records(const char *text, size_t length, struct grid_changes *seen,
+                          struct buffer *out, size_t *ret_kept, struct grid_error *err)
 {
     struct grid_boost boost;
     const char *at = text, *end = text + length;
-    while (at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
+    int rc = 0;
+    while (rc == 0 && at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
         const char *stop = json_balanced(at, end, JSON_DEPTH_MAX);
         struct span record = {at, stop ? (size_t)(stop - at) : 0};
-        if (!stop || record_read(record, &boost, NULL, NULL) < 0) {
-            at++;
-            continue;
-        }
-        at = stop;
-        if (is_of_event(text, record.at) || changes_have(seen, GRID_BOOST, boost.boost_id) ||
-            changes_put(seen, &boost, NULL, GRID_EVENT_QUIET, 0, NULL, NULL) != 0)
-            continue;
-        buffer_text(out, (*ret_kept)++ ? ",\n    " : "\n    ");
-        buffer_add(out, record.at, record.length);
+        int read = stop ? record_read(record, &boost, NULL, err) : GRID_ECORRUPT;
+        at = read < 0 ? at + 1 : stop;
+        rc = read == GRID_ENOMEM ? read
+             : read < 0          ? 0
+                                 : gather_record(text, record, &boost, seen, out, ret_kept, err);
     }
+    return rc;
 }
 
 int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err)
@@ -255,9 +264,11 @@ int recover_salvage(struct file_db *db, size_t *ret_kept, struct grid_error *err
     *ret_kept = 0;
     buffer_text(&out, "{\"boosts\": [");
     if (rc == 0)
-        gather_records(text, length, &seen, &out, ret_kept);
+        rc = gather_records(text, length, &seen, &out, ret_kept, err);
     buffer_text(&out, "\n  ]}");
     changes_release(&seen);
+    if (rc < 0)
+        return rc;
     if (!buffer_string(&out))
         return grid_error_set(err, GRID_ENOMEM, "no memory to salvage the ledger");
     state_release(&db->state);

@@ -78,18 +78,20 @@ static int64_t clock_ns(clockid_t clock)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Reads what it prints, until it ends or its time is over. */
+/* Reads what it prints, until it ends; it is killed when its time is over, and may have ended well
+ * just before that. */
 static size_t listen_to(const struct call *call, pid_t pid, int fd, char *out)
 {
     int64_t end_ns = clock_ns(CLOCK_MONOTONIC) + INT64_C(1000) * call->kill_us;
+    bool over = call->kill_us == 0; /* nothing is timed any more */
     size_t length = 0;
     for (;;) {
         struct pollfd one = {.fd = fd, .events = POLLIN};
         int64_t left_ns = end_ns - clock_ns(CLOCK_MONOTONIC);
         struct timespec left = {.tv_nsec = left_ns > 0 ? left_ns : 0};
-        if (ppoll(&one, 1, call->kill_us ? &left : NULL, NULL) == 0) {
-            kill(pid, SIGKILL);
-            return 0;
+        if (ppoll(&one, 1, over ? NULL : &left, NULL) == 0) {
+            over = kill(pid, SIGKILL) == 0;
+            continue;
         }
         ssize_t n = read(fd, out + length, OUTPUT_MOST - 1 - length);
         if (n <= 0)
