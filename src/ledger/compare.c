@@ -66,15 +66,16 @@ static int compare_records(enum grid_subject subject, struct span a, struct span
     for (size_t i = 0; rc == 0 && i < left.count; i++) {
         rc = document_record(subject, left.at[i].text, &one, err);
         rc = rc ?: document_record(subject, right.at[i].text, &other, err);
-        rc = rc ?: !document_same(subject, &one, &other);
+        int same = rc == 0 ? document_same(subject, &one, &other, err) : 0;
+        rc = rc ?: same < 0 ? same : !same;
     }
     return rc;
 }
 
 /* Absent is the same as absent only. */
-static bool is_same_text(struct span a, struct span b)
+static int is_same_text(struct span a, struct span b, struct grid_error *err)
 {
-    return a.length == 0 || b.length == 0 ? a.length == b.length : json_same(a, b);
+    return a.length == 0 || b.length == 0 ? a.length == b.length : json_same(a, b, err);
 }
 
 int document_compare(const struct document *a, const struct document *b, const char **ret_what,
@@ -91,7 +92,7 @@ int document_compare(const struct document *a, const struct document *b, const c
                  {"unsound records", GRID_SUBJECTS, a->unsound, b->unsound},
                  {"members", GRID_SUBJECTS, a->members, b->members}};
     for (size_t i = 0; i < countof(parts); i++) {
-        int rc = is_same_text(parts[i].a, parts[i].b) ? 0 : 1;
+        int same = is_same_text(parts[i].a, parts[i].b, err), rc = same < 0 ? same : !same;
         if (rc > 0 && parts[i].subject < GRID_SUBJECTS)
             rc = compare_records(parts[i].subject, parts[i].a, parts[i].b, err);
         if (rc > 0)

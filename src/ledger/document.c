@@ -87,14 +87,14 @@ static void print(struct json *json, enum grid_subject subject,
         policy_record_write(json, &record->policy);
 }
 
-bool document_same(enum grid_subject subject, const union document_record *a,
-                   const union document_record *b)
+int document_same(enum grid_subject subject, const union document_record *a,
+                  const union document_record *b, struct grid_error *err)
 {
     grid_auto_buffer struct buffer left = BUFFER_INIT, right = BUFFER_INIT;
     struct json first = json_begin(&left, -1), second = json_begin(&right, -1);
     print(&first, subject, a);
     print(&second, subject, b);
-    return buffer_same(&left, &right);
+    return buffer_same(&left, &right, err);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -50,9 +50,9 @@ int document_bad(enum grid_subject subject, size_t index, const char *why, struc
 const char *document_id(enum grid_subject subject, const union document_record *record);
 const char *document_word(enum grid_subject subject);
 
-/* Do both say the same, in whatever layout? */
-bool document_same(enum grid_subject subject, const union document_record *a,
-                   const union document_record *b);
+/* Do both say the same, in whatever layout? 1: yes; 0: no; ENOMEM. */
+int document_same(enum grid_subject subject, const union document_record *a,
+                  const union document_record *b, struct grid_error *err);
 
 /* --- compare.c --- */
 

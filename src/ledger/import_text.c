@@ -22,8 +22,9 @@ static int is_member(void *context, const struct grid_record *there, struct grid
     if (there->subject != GRID_MEMBER || there->length < key
         || memcmp(there->text, wanted->text, key) != 0)
         return 0;
-    if (json_same(value_of(there), value_of(wanted)))
-        return 1;
+    int rc = json_same(value_of(there), value_of(wanted), err);
+    if (rc != 0)
+        return rc;
     return grid_error_set(err, GRID_ECONFLICT, "member %.*s is in the ledger with other content",
                           (int)(key < 64 ? key : 64), wanted->text);
 }
@@ -75,16 +76,33 @@ static bool may_stand(enum grid_subject subject, const char *text, size_t length
            && json_balanced(text, end, JSON_DEPTH_MAX - 2) == end;
 }
 
-/* A second record of an id is not sound, whatever it says. */
-static bool is_known(const struct taking *taking, enum grid_subject subject, const char *id)
+/* A second record of an id is not sound, whatever it says. 1: it is one. */
+static int is_known(const struct taking *taking, enum grid_subject subject, const char *id,
+                    struct grid_error *err)
 {
     struct grid_boost boost;
     struct grid_node node;
     struct grid_boost_filter filter = {.boost_id = id};
-    return grid_tx_has_put(taking->tx, subject, id)
-           || (subject == GRID_BOOST
-               && grid_tx_boosts(taking->tx, &filter, boost_take, &boost, NULL) > 0)
-           || (subject == GRID_NODE && grid_tx_node(taking->tx, id, &node, NULL) == 0);
+    if (grid_tx_has_put(taking->tx, subject, id))
+        return 1;
+    if (subject == GRID_BOOST)
+        return grid_tx_boosts(taking->tx, &filter, boost_take, &boost, err);
+    if (subject != GRID_NODE)
+        return 0;
+    int rc = grid_tx_node(taking->tx, id, &node, err);
+    return rc == GRID_ENOTFOUND ? 0 : rc == GRID_ECORRUPT ? 1 : rc ?: 1;
+}
+
+/* 1: the text would be read as a record. */
+static int is_sound(const struct taking *taking, enum grid_subject subject, const char *text,
+                    struct grid_error *err)
+{
+    union document_record record;
+    int rc = document_record(subject, (struct span){text, strlen(text)}, &record, err);
+    if (rc < 0)
+        return rc == GRID_ENOMEM ? rc : 0;
+    rc = is_known(taking, subject, document_id(subject, &record), err);
+    return rc < 0 ? rc : !rc;
 }
 
 /* {"of": "boosts", "text": "..."} */
@@ -108,19 +126,17 @@ int import_unsound(void *context, size_t index, struct span value, struct grid_e
     char *text = malloc(found[1].length + 1);
     importing->texts[importing->text_count] = text;
     importing->text_count += text != NULL;
-    rc = rc ?: text ? record_text(found[1], text, found[1].length + 1, err) : GRID_ENOMEM;
-    if (rc == GRID_ENOMEM)
-        return grid_error_set(err, rc, "no memory for the records");
-    if (rc != 0 || subject == GRID_SUBJECTS || !may_stand(subject, text, strlen(text)))
+    if (!text)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for the records");
+    if (rc != 0 || record_text(found[1], text, found[1].length + 1) != 0
+        || subject == GRID_SUBJECTS || !may_stand(subject, text, strlen(text)))
         return grid_error_set(err, GRID_EUSAGE, "unsound record %zu of the document is none",
                               index);
-    struct span whole = {text, strlen(text)};
-    union document_record record;
-    if (document_record(subject, whole, &record, &(struct grid_error){0}) == 0
-        && !is_known(taking, subject, document_id(subject, &record)))
+    rc = is_sound(taking, subject, text, err);
+    if (rc > 0)
         return grid_error_set(err, GRID_EUSAGE, "unsound record %zu of the document is sound",
                               index);
-    return keep(taking, &(struct grid_record){subject, false, text, strlen(text)}, err);
+    return rc ?: keep(taking, &(struct grid_record){subject, false, text, strlen(text)}, err);
 }
 
 /* A member of another program; the ledger's own have names of their own. */

@@ -20,7 +20,8 @@ static int find_there(struct grid_tx *tx, enum grid_subject subject, const char 
         return rc == GRID_ENOTFOUND ? 0 : rc < 0 ? grid_tx_node(tx, id, &ret->node, err) : 1;
     }
     ret->policy = *grid_tx_policy(tx);
-    return !policy_record_is_default(&ret->policy);
+    int rc = policy_record_is_default(&ret->policy, err);
+    return rc < 0 ? rc : !rc;
 }
 
 int merge_compare(struct grid_tx *tx, enum grid_subject subject,
@@ -33,7 +34,9 @@ int merge_compare(struct grid_tx *tx, enum grid_subject subject,
         there.node.first_seen_us = record->node.first_seen_us;
         there.node.last_seen_us = record->node.last_seen_us;
     }
-    if (rc <= 0 || document_same(subject, record, &there))
+    if (rc > 0)
+        rc = document_same(subject, record, &there, err) ?: 2;
+    if (rc < 2)
         return rc;
     return grid_error_advise(err, GRID_ECONFLICT, "see 'grid export' of both; what is in the "
                              "ledger stays: change it there, or leave it out of the document",

@@ -49,7 +49,7 @@ bool member_key_is(struct span key, const char *name)
     if (!memchr(key.at, '\\', key.length))
         return json_is(key, name);
     struct span quoted = {key.at - 1, key.length + 2};
-    return record_text(quoted, text, sizeof(text), NULL) == 0 && strcmp(text, name) == 0;
+    return record_text(quoted, text, sizeof(text)) == 0 && strcmp(text, name) == 0;
 }
 
 bool member_text(const cJSON *object, const char *name, char *ret, size_t size)

@@ -247,12 +247,12 @@ void policy_record_write(struct json *json, const struct grid_policy *policy)
     policy_record_rewrite(json, (struct span){0}, policy);
 }
 
-bool policy_record_is_default(const struct grid_policy *policy)
+int policy_record_is_default(const struct grid_policy *policy, struct grid_error *err)
 {
     const struct grid_policy unset = GRID_POLICY_DEFAULT;
     grid_auto_buffer struct buffer left = BUFFER_INIT, right = BUFFER_INIT;
     struct json first = json_begin(&left, -1), second = json_begin(&right, -1);
     policy_record_write(&first, policy);
     policy_record_write(&second, &unset);
-    return buffer_same(&left, &right);
+    return buffer_same(&left, &right, err);
 }

@@ -39,7 +39,7 @@ int policy_record_read(struct span text, struct grid_policy *ret, struct grid_er
 void policy_record_rewrite(struct json *json, struct span old, const struct grid_policy *policy);
 void policy_record_write(struct json *json, const struct grid_policy *policy);
 
-/* Does it say what the default one says? */
-bool policy_record_is_default(const struct grid_policy *policy);
+/* Does it say what the default one says? 1: yes; 0: no; ENOMEM. */
+int policy_record_is_default(const struct grid_policy *policy, struct grid_error *err);
 
 #endif

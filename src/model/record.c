@@ -88,38 +88,24 @@ static int unsound(struct grid_error *err, const struct record_member *member, c
     return grid_error_set(err, GRID_ECORRUPT, "'%s' %s", member->name, why);
 }
 
-int record_text(struct span value, char *to, size_t size, struct grid_error *err)
+int record_text(struct span value, char *to, size_t size)
 {
     to[0] = '\0';
     if (!value.at || *value.at != '"' || json_has_odd_escape(value))
         return 2;
-    const char *inside = value.at + 1, *end = value.at + value.length - 1;
-    size_t length = (size_t)(end - inside);
-    cJSON *parsed = NULL;
-    if (json_plain(inside, end) != end) {
-        parsed = cJSON_ParseWithLength(value.at, value.length);
-        if (!parsed)
-            return grid_error_set(err, GRID_ENOMEM, "no memory");
-        inside = parsed->valuestring;
-        length = strlen(inside);
-    }
-    size_t fits = text_cut(inside, length, size);
-    memcpy(to, inside, fits);
-    to[fits] = '\0';
-    cJSON_Delete(parsed);
-    return fits < length;
+    return json_text(value, to, size) ? 0 : 1;
 }
 
 /* A text that must be there whole. */
 static int read_name(const struct record_member *member, struct span value, char *to, size_t size,
                      struct grid_error *err)
 {
-    int rc = record_text(value, to, size, err);
+    int rc = record_text(value, to, size);
     if (rc == 2)
         return unsound(err, member, *value.at == '"' ? "holds what no text can" : "is no text");
     if (rc == 1)
         return unsound(err, member, "is too long");
-    return rc == 0 && !*to ? unsound(err, member, "is empty") : rc;
+    return *to ? 0 : unsound(err, member, "is empty");
 }
 
 /* The layer below knows why; here it is not the caller's fault but the file's. */
@@ -162,10 +148,8 @@ static int read_time(const struct record_member *member, struct span value, int6
         *to = GRID_NEVER;
         return 0;
     }
-    int rc = record_text(value, text, sizeof(text), err);
-    if (rc < 0)
-        return rc;
-    if (rc > 0 || grid_time_read(text, strlen(text), to, &naive, NULL) < 0)
+    if (record_text(value, text, sizeof(text)) != 0
+        || grid_time_read(text, strlen(text), to, &naive, NULL) < 0)
         return unsound(err, member, "is no time");
     if (ret_naive)
         *ret_naive |= naive;
@@ -183,13 +167,11 @@ static int read_event(const struct record_member *member, struct span value,
 }
 
 /* One that is none of ours stays normal. */
-static int read_priority(struct span value, enum grid_priority *to, struct grid_error *err)
+static void read_priority(struct span value, enum grid_priority *to)
 {
     char text[16];
-    int rc = record_text(value, text, sizeof(text), err);
-    if (rc == 0)
-        grid_priority_parse(text, to, NULL);
-    return rc < 0 ? rc : 0;
+    if (record_text(value, text, sizeof(text)) == 0)
+        (void)grid_priority_parse(text, to, NULL);
 }
 
 static int read_flag(const struct record_member *member, struct span value, bool *to,
@@ -259,11 +241,11 @@ static int read_member(const struct record_member *member, struct span value, vo
         *(bool *)field = *value.at == 't';
         return 0;
     case RECORD_PRIORITY:
-        return read_priority(value, field, err);
-    case RECORD_TEXT: {
-        int rc = record_text(value, field, member->size, err);
-        return rc < 0 ? rc : 0;
-    }
+        read_priority(value, field);
+        return 0;
+    case RECORD_TEXT:
+        (void)record_text(value, field, member->size);
+        return 0;
     case RECORD_DEVICES:
         return *value.at == '[' ? json_array(value, add_device, field, err) : 0;
     case RECORD_BOOST:
@@ -352,8 +334,7 @@ int record_event_read(struct span text, struct grid_event *ret, struct grid_erro
     if (rc < 0 || (ret->event != GRID_EVENT_NODE_SET && ret->event != GRID_EVENT_NODE_REMOVED))
         return rc;
     struct span name = node_record_subject(node_record_subject(text, "node"), "node_id");
-    rc = record_text(name, ret->node_id, sizeof(ret->node_id), err);
-    if (rc > 0)
+    if (record_text(name, ret->node_id, sizeof(ret->node_id)) != 0)
         ret->node_id[0] = '\0';
-    return rc < 0 ? rc : 0;
+    return 0;
 }

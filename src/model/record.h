@@ -7,11 +7,11 @@
 
 /*
  * Reads one record of the state file: `text` is a whole object, not yet checked. A record in
- * exactly our own layout takes a fast path; every other is checked strictly, and cJSON resolves its
- * escapes. Both read the same (a test compares them). ECORRUPT with the reason in one line ("amount
- * is not over 0", "'boost_id' comes twice") when it is no sound boost; ENOMEM. *ret_naive (may be
- * NULL) says that a time had no zone: UTC was taken. After a failure *ret means nothing, here and
- * below.
+ * exactly our own layout takes a fast path; every other is checked strictly. Both read the same (a
+ * test compares them). ECORRUPT with the reason in one line ("amount is not over 0", "'boost_id'
+ * comes twice") when it is no sound boost, and nothing else: it needs no memory, so no sound record
+ * is ever taken for another for want of it. *ret_naive (may be NULL) says that a time had no zone:
+ * UTC was taken. After a failure *ret means nothing, here and below.
  */
 int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
                 struct grid_error *err);
@@ -25,8 +25,8 @@ int record_read(struct span text, struct grid_boost *ret, bool *ret_naive,
 const char *record_scan(const char *at, const char *end, struct grid_boost *ret);
 
 /* The text of a string's value, cut to fit. Returns 0; 1 when it was cut; 2 when the value is
- * missing (at NULL), no string, or one that no C string can hold; ENOMEM. */
-int record_text(struct span value, char *to, size_t size, struct grid_error *err);
+ * missing (at NULL), no string, or one that no C string can hold. */
+int record_text(struct span value, char *to, size_t size);
 
 /* The slow path alone; for record_read and its test. */
 int record_parse(struct span text, struct grid_boost *ret, bool *ret_naive,
@@ -59,7 +59,8 @@ void record_event_write(struct json *json, const struct grid_event *event, struc
 void record_event_show(struct json *json, const struct grid_event *event);
 
 /* Reads an event, a valid or invalid JSON text. Its boost gets `ended` and `ended_us` from the
- * event (grid_event_ending). An event of an unknown kind, or without one: ECORRUPT. */
+ * event (grid_event_ending). ECORRUPT, and nothing else, as record_read: also when the kind is
+ * missing or not known. */
 int record_event_read(struct span text, struct grid_event *ret, struct grid_error *err);
 
 #endif

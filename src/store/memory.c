@@ -223,7 +223,10 @@ static int memory_records(void *opaque, grid_record_fn fn, void *context, struct
         node_record_write(&json, (struct span){0}, &ledger->nodes[i]);
         rc = hand_over(GRID_NODE, &text, fn, context, err);
     }
-    if (rc == 0 && !policy_record_is_default(&ledger->policy)) {
+    int is_default = policy_record_is_default(&ledger->policy, err);
+    if (rc == 0 && is_default < 0)
+        rc = is_default;
+    if (rc == 0 && !is_default) {
         struct json json = json_begin(&text, 1);
         policy_record_write(&json, &ledger->policy);
         rc = hand_over(GRID_POLICY, &text, fn, context, err);

@@ -243,11 +243,9 @@ static int gather_records(const char *text, size_t length, struct grid_changes *
     while (rc == 0 && at && (at = memchr(at, '{', (size_t)(end - at))) != NULL) {
         const char *stop = json_balanced(at, end, JSON_DEPTH_MAX);
         struct span record = {at, stop ? (size_t)(stop - at) : 0};
-        int read = stop ? record_read(record, &boost, NULL, err) : GRID_ECORRUPT;
-        at = read < 0 ? at + 1 : stop;
-        rc = read == GRID_ENOMEM ? read
-             : read < 0          ? 0
-                                 : gather_record(text, record, &boost, seen, out, ret_kept, err);
+        bool sound = stop && record_read(record, &boost, NULL, NULL) == 0;
+        at = sound ? stop : at + 1;
+        rc = sound ? gather_record(text, record, &boost, seen, out, ret_kept, err) : 0;
     }
     return rc;
 }

@@ -77,7 +77,7 @@ static int add_item(void *context, size_t index, struct span value, struct grid_
     item.sound = rc == 0;
     if (rc == GRID_ECORRUPT) { /* its id, if it says one, for messages and removal */
         struct span text = node_record_subject(value, is_node ? "node_id" : "ticket_id");
-        rc = record_text(text, said, sizeof(said), err);
+        rc = record_text(text, said, sizeof(said));
         id = said;
     }
     if (rc == 0)

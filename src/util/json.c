@@ -59,36 +59,13 @@ const char *json_plain(const char *at, const char *end)
     return at;
 }
 
-static int hex_digit(char digit)
-{
-    if (text_is_digit(digit))
-        return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-/* The four digits behind \u, or -1. */
-static int hex_unit(const char *at, const char *end)
-{
-    int unit = 0;
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
-        if (digit < 0)
-            return -1;
-        unit = unit << 4 | digit;
-    }
-    return unit;
-}
-
 /* `at` is at the backslash. */
 static const char *scan_escape(const struct scan *scan, const char *at)
 {
     if (scan->end - at < 2)
         return fail(scan, at, "a text that does not end");
     if (at[1] == 'u')
-        return hex_unit(at + 2, scan->end) < 0 ? fail(scan, at, "a wrong escape") : at + 6;
+        return json_unit(at + 2, scan->end) < 0 ? fail(scan, at, "a wrong escape") : at + 6;
     return at[1] && strchr("\"\\/bfnrt", at[1]) ? at + 2 : fail(scan, at, "a wrong escape");
 }
 
@@ -326,28 +303,6 @@ int json_array(struct span array, json_element_fn fn, void *context, struct grid
 bool json_is(struct span text, const char *word)
 {
     return strlen(word) == text.length && memcmp(text.at, word, text.length) == 0;
-}
-
-bool json_has_odd_escape(struct span value)
-{
-    const char *at = value.at, *end = value.at + value.length;
-    while ((at = memchr(at, '\\', (size_t)(end - at)))) {
-        if (at[1] != 'u') {
-            at += 2;
-            continue;
-        }
-        int unit = hex_unit(at + 2, end);
-        at += 6;
-        if (unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff))
-            return true;
-        if (unit < 0xd800 || unit > 0xdfff)
-            continue;
-        int low = end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex_unit(at + 2, end) : -1;
-        if (low < 0xdc00 || low > 0xdfff)
-            return true;
-        at += 6;
-    }
-    return false;
 }
 
 bool json_integer(struct span value, int64_t *ret)

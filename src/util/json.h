@@ -72,6 +72,13 @@ bool json_is(struct span text, const char *word);
  * can hold it. */
 bool json_has_odd_escape(struct span value);
 
+/* What a valid string without such escapes says, as UTF-8: whole characters, as many as fit into
+ * `size` bytes with a NUL. False: some did not. */
+bool json_text(struct span value, char *to, size_t size);
+
+/* The number behind \u at `at`: four hexadecimal digits. -1: it is none. */
+int json_unit(const char *at, const char *end);
+
 /* A whole number of at most 18 digits without fraction or exponent. False: it is not. */
 bool json_integer(struct span value, int64_t *ret);
 
@@ -115,8 +122,8 @@ void json_raw(struct json *json, struct span value);
 void json_reprint(struct json *json, struct span value);
 
 /* Do two valid values say the same, in whatever layout? Numbers and strings by their text; of
- * objects the order counts. False without memory, too. */
-bool json_same(struct span a, struct span b);
+ * objects the order counts. 1: yes; 0: no; ENOMEM. */
+int json_same(struct span a, struct span b, struct grid_error *err);
 
 /* A float as Python's repr prints it: shortest text that reads back equal; "2.0", "1e-06",
  * "1e+16". `size` of 32 always suffices. Returns `buffer`. */

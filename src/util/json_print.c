@@ -301,11 +301,11 @@ char *json_float_text(double number, char *buffer, size_t size)
     return buffer;
 }
 
-bool json_same(struct span a, struct span b)
+int json_same(struct span a, struct span b, struct grid_error *err)
 {
     grid_auto_buffer struct buffer left = BUFFER_INIT, right = BUFFER_INIT;
     struct json first = json_begin(&left, -1), second = json_begin(&right, -1);
     json_reprint(&first, a);
     json_reprint(&second, b);
-    return buffer_same(&left, &right);
+    return buffer_same(&left, &right, err);
 }

@@ -114,10 +114,11 @@ const char *buffer_string(struct buffer *buffer)
     return buffer->data;
 }
 
-bool buffer_same(const struct buffer *a, const struct buffer *b)
+int buffer_same(const struct buffer *a, const struct buffer *b, struct grid_error *err)
 {
-    return !a->error && !b->error && a->length == b->length
-           && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
+    if (a->error || b->error)
+        return grid_error_set(err, GRID_ENOMEM, "no memory to compare");
+    return a->length == b->length && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
 }
 
 /* --- characters ---------------------------------------------------------------------------- */

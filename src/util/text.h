@@ -48,8 +48,8 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 int buffer_flush(struct buffer *buffer);
 /* The text with a NUL behind it; "" when empty. NULL: out of memory. The buffer's. */
 const char *buffer_string(struct buffer *buffer);
-/* Do both hold the same bytes, all that was put in? */
-bool buffer_same(const struct buffer *a, const struct buffer *b);
+/* Do both hold the same bytes, all that was put in? 1: yes; 0: no; ENOMEM: one lacks some. */
+int buffer_same(const struct buffer *a, const struct buffer *b, struct grid_error *err);
 
 /* snprintf("%s") that says whether all of it fitted, and never cuts inside a character. */
 bool text_copy(char *to, size_t size, const char *from);
