@@ -15,14 +15,7 @@
 
 void backup_give(const struct backups *backups, int fd)
 {
-    struct stat st, there;
-    if (fstat(fd, &st) != 0)
-        return;
-    if (backups->shared) /* whatever the umask */
-        (void)!fchmod(fd, S_ISDIR(st.st_mode) ? 02770 : 0660);
-    if (geteuid() == 0 && backups->dirfd >= 0 && fstat(backups->dirfd, &there) == 0
-        && there.st_uid != 0)
-        (void)!fchown(fd, there.st_uid, there.st_gid);
+    file_settle_in(fd, backups->dirfd, backups->shared);
 }
 
 void backups_close(struct backups *backups)
@@ -35,8 +28,7 @@ void backups_close(struct backups *backups)
 static bool is_shared(const char *data_dir)
 {
     struct stat st;
-    return fstatat(AT_FDCWD, data_dir, &st, 0) == 0
-           && (st.st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
+    return fstatat(AT_FDCWD, data_dir, &st, 0) == 0 && file_is_shared(&st);
 }
 
 /* Somebody may have been killed before it was open to the group. A link may lead to what is not

@@ -28,16 +28,7 @@ void file_note(const struct file_db *db, enum grid_note_level level, const char 
 
 mode_t file_mode(const struct file_db *db) { return db->shared ? 0660 : 0600; }
 
-void file_give(const struct file_db *db, int fd)
-{
-    struct stat st, there;
-    if (fstat(fd, &st) != 0)
-        return;
-    if (db->shared) /* whatever the umask */
-        (void)!fchmod(fd, S_ISDIR(st.st_mode) ? 02770 : 0660);
-    if (geteuid() == 0 && fstat(db->dirfd, &there) == 0 && there.st_uid != 0)
-        (void)!fchown(fd, there.st_uid, there.st_gid);
-}
+void file_give(const struct file_db *db, int fd) { file_settle_in(fd, db->dirfd, db->shared); }
 
 static int driver_open(const char *location, const struct grid_store_options *options,
                        void **ret_db, struct grid_error *err)
@@ -102,7 +93,7 @@ static int open_directory(struct file_db *db, struct grid_error *err)
         return 1;
     if (db->dirfd < 0 || fstat(db->dirfd, &db->stat) != 0)
         return grid_error_errno(err, GRID_EIO, errno, "cannot open '%s'", db->dir);
-    db->shared = (db->stat.st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
+    db->shared = file_is_shared(&db->stat);
     return 0;
 }
 

@@ -113,6 +113,22 @@ int file_resolve(const char *path, char *ret_path, struct grid_error *err)
     return grid_error_errno(err, GRID_EIO, ELOOP, "cannot use '%s'", path);
 }
 
+bool file_is_shared(const struct stat *directory)
+{
+    return (directory->st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
+}
+
+void file_settle_in(int fd, int dirfd, bool shared)
+{
+    struct stat st, there;
+    if (fstat(fd, &st) != 0)
+        return;
+    if (shared) /* whatever the umask */
+        (void)!fchmod(fd, S_ISDIR(st.st_mode) ? 02770 : 0660);
+    if (geteuid() == 0 && dirfd >= 0 && fstat(dirfd, &there) == 0 && there.st_uid != 0)
+        (void)!fchown(fd, there.st_uid, there.st_gid);
+}
+
 int file_sync_directory(int dirfd, const char *path)
 {
     grid_auto_close int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

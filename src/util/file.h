@@ -36,6 +36,13 @@ int file_resolve(const char *path, char *ret_path, struct grid_error *err);
  * each one made; made by root they belong to the owner of what they lie in. EIO. */
 int file_make_directory(const char *path, mode_t mode, struct grid_error *err);
 
+/* Does a group share what lies in such a directory? (setgid, and the group writes) */
+bool file_is_shared(const struct stat *directory);
+
+/* What was made in the directory `dirfd` becomes like it: open to the group where that shares it,
+ * and made by root, its owner's. As far as that goes: it is no error. */
+void file_settle_in(int fd, int dirfd, bool shared);
+
 /* Makes what happened to a directory's entries durable, if we may open it; 0 or an errno value. */
 int file_sync_directory(int dirfd, const char *path);
 
