@@ -1,7 +1,6 @@
 /* Printing boosts and events: new, over the text they were read from, and for users. */
 #include "model/record_table.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Has the member, in both, the same value? */
@@ -127,10 +126,7 @@ void record_rewrite(struct json *json, struct span old, const struct grid_boost 
 {
     struct grid_boost was;
     struct rewriting rewriting = {.json = json, .was = &was, .now = boost};
-    int rc = old.length ? record_read(old, &was, NULL, NULL) : 1;
-    if (rc == GRID_ENOMEM)
-        json->out->error = ENOMEM;
-    if (rc != 0) {
+    if (old.length == 0 || record_read(old, &was, NULL, NULL) != 0) {
         record_write(json, boost);
         return;
     }

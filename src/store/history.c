@@ -46,10 +46,7 @@ static int pass_line(const struct lookup *lookup, struct span line, struct grid_
         !memmem(line.at, line.length, lookup->needle, strlen(lookup->needle)))
         return 0;
     struct grid_event event;
-    int rc = line.length ? record_event_read(line, &event, NULL) : GRID_ECORRUPT;
-    if (rc == GRID_ENOMEM)
-        return grid_error_set(err, rc, "no memory to read the history");
-    if (rc < 0)
+    if (line.length == 0 || record_event_read(line, &event, NULL) < 0)
         return 0;
     return lookup->fn(lookup->context, &event, err);
 }
@@ -174,10 +171,9 @@ static int pass_forward(void *context, struct span text, struct grid_error *err)
     struct grid_event event;
     struct span line;
     int rc = 0;
-    for (const char *at = text.at; rc == 0 && span_line(&at, text.at + text.length, &line);) {
-        rc = line.length ? record_event_read(line, &event, err) : GRID_ECORRUPT;
-        rc = rc == 0 ? every->fn(every->context, line, err) : rc == GRID_ECORRUPT ? 0 : rc;
-    }
+    for (const char *at = text.at; rc == 0 && span_line(&at, text.at + text.length, &line);)
+        if (line.length && record_event_read(line, &event, NULL) == 0)
+            rc = every->fn(every->context, line, err);
     return rc;
 }
 
@@ -381,10 +377,8 @@ int64_t history_check(const struct file_db *db, history_bad_fn fn, void *context
     struct grid_event event;
     struct span line;
     for (const char *at = text; span_line(&at, end, &line);) {
-        int read = record_event_read(line, &event, err);
+        int read = record_event_read(line, &event, NULL);
         count += read == 0;
-        if (read == GRID_ENOMEM)
-            return read;
         if (read < 0 && (rc = fn(context, line.at - text, err)) != 0)
             return rc;
     }

@@ -213,13 +213,11 @@ static int take_line(struct replaying *replaying, struct span line, struct grid_
 {
     struct found *redone = replaying->redone;
     struct grid_event event;
-    int rc = record_event_read(line, &event, err);
-    if (rc == GRID_ECORRUPT && redone)
-        redone->torn = true;
-    if (rc == GRID_ECORRUPT)
+    if (record_event_read(line, &event, NULL) < 0) {
+        if (redone)
+            redone->torn = true;
         return 0;
-    if (rc < 0)
-        return rc;
+    }
     replaying->last = file_later(replaying->last, event.revision);
     if (event.revision <= replaying->after)
         return 0;

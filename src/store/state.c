@@ -146,8 +146,6 @@ static int read_odd_record(struct reader *reader, struct grid_error *err)
     struct grid_boost boost;
     bool naive = false;
     int rc = record_read((struct span){reader->at, length}, &boost, &naive, &why);
-    if (rc == GRID_ENOMEM)
-        return grid_error_set(err, rc, "%s", why.message);
     if (rc < 0)
         note(reader, why.message);
     else if (naive)

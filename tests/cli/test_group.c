@@ -8,9 +8,7 @@ TestSuite(group, .init = cli_begin, .fini = cli_end);
 
 /* As root, with users who need not exist; others try what one member can do. */
 static const char *const helpers =
-    "state=$DATA/resource_boosts.json out=$HOME/out err=$HOME/err group=7777\n"
-    "die() { echo \"$*\"; exit 1; }\n"
-    "chmod 755 $HOME; touch $out $err\n"
+    "group=7777; chmod 755 $HOME; touch $out $err\n"
     "if [ $(id -u) = 0 ]; then\n"
     "    chown 6001 $HOME; chmod 666 $out $err\n"
     "    run() { local who=$1 also=$2; shift 2; setpriv --reuid $who --regid $who $also \"$@\"; }\n"

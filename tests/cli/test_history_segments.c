@@ -1,24 +1,12 @@
 /* History that has grown: closed into packed segments, read, swept, and under damage and kills. */
 #include "support/cli.h"
+#include "support/rows.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 TestSuite(history_segments, .init = cli_begin, .fini = cli_end);
 
-/* A script in a home of its own, after `helpers`: it says what is wrong and ends with 1. */
-struct row {
-    const char *name, *script;
-};
-
 static const char *const helpers =
-    "state=$DATA/resource_boosts.json history=$DATA/history.jsonl out=$HOME/out err=$HOME/err\n"
-    "die() { echo \"$*\"; exit 1; }\n"
-    "is() {\n"
-    "    local want=$1 got; shift\n"
-    "    timeout -k 1 30 ${as-} $GRID \"$@\" >$out 2>$err; got=$?\n"
-    "    [ $got = $want ] || die \"status $got, not $want: $*: $(head -c 500 $out $err)\"\n"
-    "}\n"
     "quiet() { [ ! -s $err ] || die \"$1: $(head -c 500 $err)\"; }\n"
     "request() { is 0 boost request gpu-master cpu 2.0 -q --reason $(printf %0200d 0) \"$@\"; }\n"
     "segment() { printf '%s/history-%06d.jsonl.gz' $DATA $1; }\n"
@@ -63,23 +51,9 @@ static const char *const helpers =
     "    is 0 store check\n"
     "}\n";
 
-static void run(const struct row *row)
-{
-    struct cli_result result;
+#define RUN(rows) cli_scripts(helpers, rows, sizeof(rows) / sizeof((rows)[0]))
 
-    if (cli_too_slow(row->name))
-        return;
-    cli_shell("rm -rf $DATA");
-    result = cli_shell("%s%s", helpers, row->script);
-    cr_expect_eq(result.status, 0, "%s: status %d: %.900s %.300s", row->name, result.status,
-                 result.out, result.err);
-}
-
-#define RUN(rows)                                                                                \
-    for (size_t i_ = 0; i_ < sizeof(rows) / sizeof((rows)[0]); i_++)                             \
-        run(&(rows)[i_])
-
-static const struct row closing[] = {
+static const struct cli_script closing[] = {
     {"at 8 MiB it is closed, and nothing is lost or said twice",
      "bulk 8380000; cp $history $HOME/before; close 1\n"
      "[ $(stat -c %s $history) -lt 99000 ] || die 'history.jsonl did not begin anew'\n"
@@ -90,17 +64,17 @@ static const struct row closing[] = {
      "events $made closed; is 0 boost history -q\n"
      "grep -q 00000002 $out || die 'the oldest is gone'\n"
      "for i in 1 2 3; do request; events $((made + i)) \"and $i\"; done\n"
-     "[ $(ls -A $DATA | grep -c tmp) = 0 ] || die 'something is left behind'\n"},
+     "[ $(ls -A $DATA | grep -c tmp) = 0 ] || die 'something is left behind'\n", true},
     {"a larger one, of another version, is closed whole, and again",
      "bulk 20000000; close 1; bulk 8380000; close 2\n"
-     "events $made 'two of them'\n"},
+     "events $made 'two of them'\n", true},
     {"one that cannot be written is not closed, and the command goes on",
      "bulk 8380000; mkdir $DATA/.resource_boosts.json.tmp-copy\n"
      "twenty; request; [ ! -e $(segment 1) ] || die 'it was closed'\n"
      "grep -q 'cannot be closed now' $err || die 'nobody said so'\n"
      "[ $(stat -c %s $history) -gt $((8 << 20)) ] || die 'nothing was moved'\n"
      "made=$((made + 1)); events $made 'open yet'; rmdir $DATA/.resource_boosts.json.tmp-copy\n"
-     "close 1; events $made closed\n"},
+     "close 1; events $made closed\n", true},
     {"what a crash leaves between two steps counts once",
      "bulk 8380000; close 1\n"
      "cp -a $DATA $HOME/is; rm -rf $DATA; cp -a $HOME/was $DATA\n" /* before the commit */
@@ -109,14 +83,14 @@ static const struct row closing[] = {
      "request; events $made 'it was written anew'; request; events $((made + 1)) 'and on'\n"
      "rm -rf $DATA; cp -a $HOME/is $DATA; cp $HOME/was/history.jsonl $history\n" /* after it */
      "events $made 'the old file is still there'\n"
-     "for i in 1 2 3; do request; events $((made + i)) \"and $i\"; done\n"},
+     "for i in 1 2 3; do request; events $((made + i)) \"and $i\"; done\n", true},
 };
 
 Test(history_segments, closing) { RUN(closing); }
 
 /* The commit that closes, killed at each call that changes something. LeakSanitizer cannot work
  * under strace. */
-static const struct row kills[] = {
+static const struct cli_script kills[] = {
     {"killed anywhere, the state is old or new",
      "command -v strace >/dev/null || exit 0\n"
      "traced=\"env ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -o /dev/null\"\n"
@@ -135,13 +109,13 @@ static const struct row kills[] = {
      "        [ $(ls -A $DATA | grep -c tmp) = 0 ] || die \"$call $n: left behind\"\n"
      "    done\n"
      "done\n"
-     "[ $points -ge 10 ] || die \"$points points only\"\n"},
+     "[ $points -ge 10 ] || die \"$points points only\"\n", true},
 };
 
 Test(history_segments, kills) { RUN(kills); }
 
 /* was: before the first segment; the state is damaged, put back, or another program's after it. */
-static const struct row back[] = {
+static const struct cli_script back[] = {
     {"a state that is lost after a segment was closed comes back whole",
      "for more in 0 1 3; do\n"
      "    rm -rf $DATA; bulk 8380000; close 1\n"
@@ -153,22 +127,22 @@ static const struct row back[] = {
      "    [ $(wc -l <$out) = $(($(wc -l <$HOME/boosts) + 1)) ] || die \"$more: boosts\"\n"
      "    events $((made + more + 2)) \"$more more\"\n" /* restored, and the request */
      "    for i in 1 2; do request; done; events $((made + more + 4)) \"$more, and on\"\n"
-     "done\n"},
+     "done\n", true},
     {"and so it does with the newest generation lost, too",
      "bulk 8380000; close 1; request; request\n"
      "is 0 boost status -q; sort $out >$HOME/boosts; truncate -s -9 $state\n"
      "for f in $(ls -v $DATA/generations/* | tail -n 2); do truncate -s -9 $f; done\n"
      "request; is 0 boost status -q\n"
      "[ $(wc -l <$out) = $(($(wc -l <$HOME/boosts) + 1)) ] || die \"boosts\"\n"
-     "events $((made + 4)) 'brought forward'\n"},
+     "events $((made + 4)) 'brought forward'\n", true},
     {"what was pending in that generation, and moved since, is not said twice",
      "bulk 8355000; request; made=$((made + 1)); twenty; request; made=$((made + 1)); close 1\n"
      "truncate -s -9 $state $(ls -v $DATA/generations/* | tail -n 3)\n"
-     "request; events $((made + 2)) 'brought forward'\n"},
+     "request; events $((made + 2)) 'brought forward'\n", true},
     {"an old state that is put back keeps the events since",
      "bulk 8380000; cp $state $HOME/old; close 1; request; request; cp $HOME/old $state\n"
      "request; events $((made + 3)) 'put back'; for i in 1 2; do request; done\n"
-     "events $((made + 5)) 'and on'\n"},
+     "events $((made + 5)) 'and on'\n", true},
     {"another program drops the members, and they come back",
      "for more in 0 3; do\n"
      "    rm -rf $DATA; bulk 8380000; close 1; for i in $(seq $more); do request; done\n"
@@ -179,19 +153,19 @@ static const struct row back[] = {
      "    grep -q '^  \"segments\": 1,' $state || die 'segments are not counted'\n"
      "    rm -r $DATA/generations; cp $HOME/new $state\n"
      "    request; events $((made + more + 2)) \"$more: without a generation\"\n"
-     "done\n"},
+     "done\n", true},
     {"a state that is lost after the segment was swept, too",
      "for more in 0 1; do\n"
      "    rm -rf $DATA; bulk 8380000; lines=$(wc -l <$history); close 1; rm $(segment 1)\n"
      "    for i in $(seq $more); do request; done; truncate -s -9 $state\n"
      "    request; events $((made + more + 2 - lines)) \"$more more\"\n"
      "    request; twenty; request; events $((made + more + 4 - lines)) \"$more, and on\"\n"
-     "done\n"},
+     "done\n", true},
 };
 
 Test(history_segments, back) { RUN(back); }
 
-static const struct row reading[] = {
+static const struct cli_script reading[] = {
     {"a damaged or missing one is named, and the others are read",
      "bulk 8380000; close 1; bulk 8380000; close 2; bulk 8380000; close 3; all=$made\n"
      "events $all 'three of them'; cp -a $DATA $HOME/is\n"
@@ -208,7 +182,7 @@ static const struct row reading[] = {
      "    [ $lines -lt $all -a $lines -gt $((all / 2)) ] || die \"$n missing: $lines\"\n"
      "    [ $n = 1 ] || grep -q \"history-00000$n.*is missing\" $err || die \"$n: not said\"\n"
      "    [ $n != 1 ] || quiet 'the first was swept'\n"
-     "done\n"},
+     "done\n", true},
     {"check finds a damaged one, and repair keeps what is sound of it, and its bytes",
      "bulk 8380000; close 1; lines=$(gzip -dc $(segment 1) | wc -l)\n"
      "truncate -s -2000 $(segment 1); cp $(segment 1) $HOME/bytes\n"
@@ -217,13 +191,13 @@ static const struct row reading[] = {
      "cmp $(segment 1) $HOME/bytes || die 'it was touched'\n"
      "is 0 store repair --accept-loss; cmp $(segment 1).corrupt-* $HOME/bytes || die bytes\n"
      "kept=$(gzip -dc $(segment 1) | wc -l); [ $kept -gt $((lines * 9 / 10)) ] || die \"$kept\"\n"
-     "is 0 boost history -q; quiet repaired; events $((made - lines + kept)) repaired\n"},
+     "is 0 boost history -q; quiet repaired; events $((made - lines + kept)) repaired\n", true},
     {"one that is older than what is asked for is not unpacked",
      "bulk 8380000; close 1\n"
      "truncate -s 1000 $(segment 1); touch -d '-40 days' $(segment 1)\n"
      "is 0 boost history -q --since $(date -u -d '-1 day' +%FT%TZ); quiet 'since yesterday'\n"
      "is 0 boost request a cpu 1 --request-id r1 -q; quiet 'a request id'\n"
-     "is 0 boost history -q; grep -q 'history-000001' $err || die 'it was not damaged'\n"},
+     "is 0 boost history -q; grep -q 'history-000001' $err || die 'it was not damaged'\n", true},
 };
 
 Test(history_segments, reading) { RUN(reading); }
@@ -234,7 +208,7 @@ Test(history_segments, reading) { RUN(reading); }
     "at() { days $1; shift; is 0 \"$@\"; as=; }\n"                                              \
     "left() { [ \"$(ls $DATA | grep -c jsonl.gz)\" = $1 ] || die \"$2: $(ls $DATA)\"; }\n"
 
-static const struct row sweeping[] = {
+static const struct cli_script sweeping[] = {
     {"cleanup sweeps what is older than 90 days, whole, and writes no state",
      AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
      "days 60; twenty; request; as=; bulk 8380000; days 60; close 2; as=; at 62 boost cleanup\n"
@@ -244,13 +218,13 @@ static const struct row sweeping[] = {
      "cmp $state $HOME/state || die 'a state was written'\n"
      "at 92 boost history; quiet 'one was swept'; at 92 store check; quiet 'and checked'\n"
      "at 155 boost cleanup; left 0 'after 155 days'; at 155 boost history; quiet 'none is left'\n"
-     "is 0 store check; request; is 0 boost history\n"},
+     "is 0 store check; request; is 0 boost history\n", true},
     {"keep_history says how long, 24 hours at least",
      AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
      "twenty; request; is 0 boost release --all --yes -q; request\n"
      "echo 'keep_history: 0' >$DATA/config.yaml; at 0.9 boost cleanup; left 1 'request ids'\n"
      "echo 'keep_history: 3' >$DATA/config.yaml; at 2 boost cleanup; left 1 'two days'\n"
-     "at 4 boost cleanup; left 0 'four days'\n"},
+     "at 4 boost cleanup; left 0 'four days'\n", true},
     {"a damaged one is as old as its file, and keeps no other",
      AT "bulk 8380000; close 1; is 0 boost release --all --yes -q\n"
      "bulk 8380000; close 2; is 0 boost release --all --yes -q\n"
@@ -259,7 +233,8 @@ static const struct row sweeping[] = {
      "at 89 boost cleanup; left 2 early; at 100 boost cleanup; left 1 'a young one before it'\n"
      "cmp $(segment 2) $HOME/bytes || die 'the wrong one, or there is a gap'\n"
      "at 100 boost history -q; ! grep missing $err || die 'a gap'\n"
-     "at 137 boost cleanup; left 1 'not yet'; at 142 boost cleanup; left 0 'after 142 days'\n"},
+     "at 137 boost cleanup; left 1 'not yet'\n"
+     "at 142 boost cleanup; left 0 'after 142 days'\n", true},
 };
 
 Test(history_segments, sweeping) { RUN(sweeping); }

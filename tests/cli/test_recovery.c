@@ -8,14 +8,6 @@
 TestSuite(recovery, .init = cli_begin, .fini = cli_end);
 
 static const char *const helpers =
-    "state=$DATA/resource_boosts.json history=$DATA/history.jsonl out=$HOME/out err=$HOME/err\n"
-    "die() { echo \"$*\"; exit 1; }\n"
-    /* is STATUS WORDS: that is what `grid WORDS` ends with, and it does not hang. */
-    "is() {\n"
-    "    local want=$1 got; shift\n"
-    "    timeout -k 1 30 ${as-} $GRID \"$@\" >$out 2>$err; got=$?\n"
-    "    [ $got = $want ] || die \"status $got, not $want: $*: $(head -c 500 $out $err)\"\n"
-    "}\n"
     "request() { is 0 boost request gpu-master cpu 2.0 -q \"$@\"; id=$(cat $out); }\n"
     "lists() {\n"
     "    is 0 boost status -q\n"

@@ -6,6 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* is STATUS WORDS: that is what `grid WORDS` ends with, and it does not hang. */
+static const char *const basis =
+    "state=$DATA/resource_boosts.json history=$DATA/history.jsonl out=$HOME/out err=$HOME/err\n"
+    "die() { echo \"$*\"; exit 1; }\n"
+    "is() {\n"
+    "    local want=$1 got; shift\n"
+    "    timeout -k 1 30 ${as-} $GRID \"$@\" >$out 2>$err; got=$?\n"
+    "    [ $got = $want ] || die \"status $got, not $want: $*: $(head -c 500 $out $err)\"\n"
+    "}\n";
+
 static void run_script(const char *helpers, const struct cli_script *row)
 {
     struct cli_result result;
@@ -13,7 +23,7 @@ static void run_script(const char *helpers, const struct cli_script *row)
     if (row->many && cli_too_slow(row->name))
         return;
     cli_shell("chmod -R u+w $DATA; rm -rf $DATA");
-    result = cli_shell("%s%s", helpers, row->script);
+    result = cli_shell("%s%s%s", basis, helpers, row->script);
     if (result.status == 77)
         fprintf(stderr, "NOT TESTED: %s: %s\n", row->name, result.out);
     else

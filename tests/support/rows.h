@@ -12,7 +12,9 @@ struct cli_script {
     bool many; /* so many processes that valgrind takes too long */
 };
 
-/* Runs each after `helpers`, while there is no data directory yet. */
+/* Runs each after `helpers`, while there is no data directory yet. They have $state, $history, $out
+ * and $err, `die WORDS`, and `is STATUS WORDS`: that is what `grid WORDS` ends with, its output in
+ * $out and $err. */
 void cli_scripts(const char *helpers, const struct cli_script *rows, size_t count);
 
 struct cli_row {
