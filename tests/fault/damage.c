@@ -322,12 +322,15 @@ static void add_target(const char *ledger, const char *name, bool has_generation
     point_count += target->length * 9;
 }
 
-/* Nothing left of it, and, in the names of the members of a state, one bit of each byte. */
+/* Nothing left of it, and, of a state, cut behind each of its members, and one bit of each byte of
+ * their names. */
 static size_t choose_of(const struct target *target, unsigned *seed, size_t count)
 {
     bool name = false;
     chosen[count++] = (unsigned)target->first;
     for (size_t i = 3; target->is_state && i < target->length && count < QUICK_POINTS; i++) {
+        if (memcmp(target->bytes + i - 3, ",\n  \"", 5) == 0)
+            chosen[count++] = (unsigned)(target->first + i - 3);
         name = name ? target->bytes[i] != '"' : memcmp(target->bytes + i - 3, "\n  \"", 4) == 0;
         if (name)
             chosen[count++] = (unsigned)(target->first + target->length + i * 8)
@@ -340,7 +343,7 @@ static void choose(void)
 {
     unsigned seed = rig.seed;
     size_t count = 0;
-    chosen = calloc(QUICK_POINTS + countof(targets), sizeof(*chosen));
+    chosen = calloc(QUICK_POINTS + 2 * countof(targets), sizeof(*chosen));
     for (size_t i = 0; i < target_count; i++)
         count = choose_of(&targets[i], &seed, count);
     while (count < QUICK_POINTS)

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Histories of concurrent processes, some killed, held against a sequential ledger (linear_check).
-# One that has no order is kept as build/linear-SEED.history: build/tests/fault/linear_check says
-# again why. SEED=N repeats what was asked, though not the timing.
+# linear.sh [N]: N histories (200; TORTURE=quick: for some seconds) of concurrent processes, some of
+# them killed, held against a sequential ledger (linear_check). One that has no order is kept as
+# build/linear-SEED.history: build/tests/fault/linear_check says again why. SEED=N repeats what was
+# asked, though not the timing.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 GRID_BIN=$(realpath "${GRID_BIN:-build/grid}") || exit 1
@@ -13,8 +14,8 @@ make -s $run $check || exit 1
 work=$(mktemp -d "$PWD/build/linear-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 first=${SEED:-$((RANDOM * 32768 + RANDOM))}
-least=200 seconds=0
-if [ "${TORTURE:-quick}" != full ]; then
+least=${1:-200} seconds=0
+if [ $# = 0 ] && [ "${TORTURE:-quick}" != full ]; then
     least=3 seconds=5
 fi
 
