@@ -50,6 +50,12 @@ static int make(struct grid_tx *tx, void *context, struct grid_error *err)
     return rc;
 }
 
+static int make_of_ledger(struct grid_tx *tx, void *context, struct grid_error *err)
+{
+    const struct making *making = context;
+    return backup_source(tx, (void *)making->url, err) ?: make(tx, context, err);
+}
+
 static int make_before(struct grid_tx *tx, void *context, struct grid_error *err)
 {
     int rc = make(tx, context, err);
@@ -127,14 +133,24 @@ static void say_kept(struct cmd *cmd, const struct backups_kept *kept)
                        "'grid backup list'", kept->ahead, kept->ahead == 1 ? " is" : "s are");
 }
 
+/* The directory is made only where there is a ledger. */
+static int open_target(struct making *making, struct grid_error *err)
+{
+    auto_backups struct backups there = BACKUPS_INIT;
+    int rc = open_backups(making->cmd, BACKUPS_READ, &there, err);
+    if (rc == 0 && there.dirfd < 0)
+        rc = grid_store_transact(making->cmd->store, GRID_READ, backup_source,
+                                 (void *)making->url, NULL, err);
+    return rc ?: open_backups(making->cmd, BACKUPS_MAKE, &making->backups, err);
+}
+
 static int create(struct making *making, int64_t keep, struct grid_error *err)
 {
     struct cmd *cmd = making->cmd;
     struct backups_kept kept = {0};
     struct backups_rule rule = {.keep = (size_t)keep, .newest = making->backup.name};
-    int rc = backup_source(cmd->store, making->url, err);
-    rc = rc ?: open_backups(cmd, BACKUPS_MAKE, &making->backups, err);
-    rc = rc ?: grid_store_transact(cmd->store, GRID_READ, make, making, NULL, err);
+    int rc = open_target(making, err);
+    rc = rc ?: grid_store_transact(cmd->store, GRID_READ, make_of_ledger, making, NULL, err);
     if (rc < 0)
         return rc;
     snprintf(cmd->done, sizeof(cmd->done), "backup '%s' was made", making->backup.name);

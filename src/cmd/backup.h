@@ -28,8 +28,9 @@ int backup_replace(struct cmd *cmd, struct grid_store *store, const char *url,
 
 /* --- backup_look.c ---------------------------------------------------------------------------- */
 
-/* Was anything ever written to the store of this URL? ENOTFOUND: no; as grid_store_transact. */
-int backup_source(struct grid_store *store, const char *url, struct grid_error *err);
+/* Was anything ever written to the ledger, of the store of this URL? ENOTFOUND: no; as
+ * grid_tx_export. A grid_decide_fn: `url` is a const char *. */
+int backup_source(struct grid_tx *tx, void *url, struct grid_error *err);
 
 /* Do two URLs lead to one ledger, however they are spelled? */
 bool backup_same_store(const char *a, const char *b);

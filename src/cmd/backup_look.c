@@ -16,25 +16,14 @@ static int drop_piece(void *context, const char *text, size_t length, struct gri
 }
 
 /* What other programs wrote has no revision, and may hold something all the same. */
-static int look(struct grid_tx *tx, void *ret_there, struct grid_error *err)
-{
-    struct grid_export facts = {.boosts = 1};
-    if (grid_tx_revision(tx) == 0) {
-        int rc = grid_tx_export(tx, drop_piece, NULL, &facts, err);
-        if (rc < 0)
-            return rc;
-    }
-    *(bool *)ret_there = facts.boosts || facts.nodes || facts.tickets || facts.events
-                         || facts.policy;
-    return 0;
-}
-
-int backup_source(struct grid_store *store, const char *url, struct grid_error *err)
+int backup_source(struct grid_tx *tx, void *url, struct grid_error *err)
 {
     char place[PATH_MAX + 8];
-    bool is_there = false;
-    int rc = grid_store_transact(store, GRID_READ, look, &is_there, NULL, err);
-    if (rc < 0 || is_there)
+    struct grid_export facts;
+    if (grid_tx_revision(tx) > 0)
+        return 0;
+    int rc = grid_tx_export(tx, drop_piece, NULL, &facts, err);
+    if (rc < 0 || facts.boosts || facts.nodes || facts.tickets || facts.events || facts.policy)
         return rc;
     return grid_error_advise(err, GRID_ENOTFOUND,
                              "is this the right one? --store, --data-dir and HOME say which it is",

@@ -54,6 +54,13 @@ static const char *whole_url(const struct cmd *cmd, size_t index, char *own, siz
     return strcmp(url, "file:") == 0 ? own : url;
 }
 
+static int export(struct grid_tx *tx, void *context, struct grid_error *err)
+{
+    struct copying *copying = context;
+    return backup_source(tx, (void *)copying->from_url, err)
+           ?: grid_tx_export(tx, add_piece, &copying->text, NULL, err);
+}
+
 static int copy(struct cmd *cmd, struct copying *copying, struct import_row *row,
                 struct grid_error *err)
 {
@@ -61,8 +68,7 @@ static int copy(struct cmd *cmd, struct copying *copying, struct import_row *row
     struct grid_import import = {.mode = GRID_IMPORT_EMPTY, .reason = reason};
     snprintf(reason, sizeof(reason), "copy of '%.200s'",
              cmd_place(copying->from_url, place, sizeof(place)));
-    int rc = backup_source(copying->from, copying->from_url, err);
-    rc = rc ?: grid_ledger_export(copying->from, add_piece, &copying->text, NULL, err);
+    int rc = grid_store_transact(copying->from, GRID_READ, export, copying, NULL, err);
     if (rc < 0)
         return rc;
     import.text = copying->text.data;

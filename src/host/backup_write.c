@@ -15,8 +15,8 @@
 
 /*
  * Taking the sum costs more than all else, so a document of more than one piece has a thread of
- * its own for it: `filling` is the caller's, `handed` the thread's while it holds something, and
- * `rc` says what became of it: these two and `ended` are used under the lock.
+ * its own for it, which can do nothing else, and not fail. `handed` is the thread's while it holds
+ * something; that and `ended` are used under the lock.
  */
 struct backup_writer {
     struct backups *backups;
@@ -30,50 +30,25 @@ struct backup_writer {
     pthread_cond_t changed;
     struct buffer handed;
     bool ended;
-    int rc;
+    int rc; /* once a piece failed, all fails, with `err` */
     struct grid_error err;
 };
 
-/* --- pieces ----------------------------------------------------------------------------------- */
+/* --- the sum ---------------------------------------------------------------------------------- */
 
-static int put_piece(struct backup_writer *writer, const struct buffer *piece,
-                     struct grid_error *err)
-{
-    const struct buffer *stored = piece;
-    int64_t *size = &writer->backup.size_bytes;
-    writer->backup.export_bytes += (int64_t)piece->length;
-    if (writer->compress) {
-        writer->packed.length = 0;
-        int rc = gzip_pack(piece->data, piece->length, &writer->packed, err);
-        if (rc < 0)
-            return rc;
-        stored = &writer->packed;
-    }
-    int failed = file_write_all(writer->fd, stored->data, stored->length);
-    if (failed)
-        return grid_error_errno(err, GRID_EIO, failed, "cannot write a backup to '%s'",
-                                writer->backups->path);
-    if (writer->threaded) /* the disk begins now; its errors are those of the fsync */
-        (void)sync_file_range(writer->fd, *size, (off_t)stored->length, SYNC_FILE_RANGE_WRITE);
-    sha256_add(writer->sum, stored->data, stored->length);
-    *size += (int64_t)stored->length;
-    return 0;
-}
-
-static void *put_pieces(void *context)
+static void *add_pieces(void *context)
 {
     struct backup_writer *writer = context;
     pthread_mutex_lock(&writer->lock);
-    while (writer->rc == 0 && !(writer->ended && writer->handed.length == 0)) {
+    while (!writer->ended || writer->handed.length > 0) {
         if (writer->handed.length == 0) {
             pthread_cond_wait(&writer->changed, &writer->lock);
             continue;
         }
         pthread_mutex_unlock(&writer->lock);
-        int rc = put_piece(writer, &writer->handed, &writer->err);
+        sha256_add(writer->sum, writer->handed.data, writer->handed.length);
         pthread_mutex_lock(&writer->lock);
         writer->handed.length = 0;
-        writer->rc = rc;
         pthread_cond_signal(&writer->changed);
     }
     pthread_mutex_unlock(&writer->lock);
@@ -83,40 +58,79 @@ static void *put_pieces(void *context)
 /* Without a thread, where there can be none, it takes longer. */
 static void start_thread(struct backup_writer *writer)
 {
-    if (writer->threaded || writer->backup.export_bytes > 0)
+    if (writer->threaded || writer->backup.size_bytes > 0)
         return;
     writer->threaded = true;
-    if (pthread_create(&writer->thread, NULL, put_pieces, writer) != 0)
+    if (pthread_create(&writer->thread, NULL, add_pieces, writer) != 0)
         writer->threaded = false;
 }
 
-/* Returns what became of earlier pieces. */
-static int hand_over(struct backup_writer *writer)
+/* The last piece; then nothing is under way any more. */
+static void stop_thread(struct backup_writer *writer)
 {
+    if (!writer->threaded)
+        return;
     pthread_mutex_lock(&writer->lock);
-    while (writer->handed.length > 0 && writer->rc == 0)
-        pthread_cond_wait(&writer->changed, &writer->lock);
-    int rc = writer->rc;
-    if (rc == 0) {
-        struct buffer empty = writer->handed;
-        writer->handed = writer->filling;
-        writer->filling = empty;
-        pthread_cond_signal(&writer->changed);
-    }
+    writer->ended = true;
+    pthread_cond_signal(&writer->changed);
     pthread_mutex_unlock(&writer->lock);
-    return rc;
+    pthread_join(writer->thread, NULL);
+    writer->threaded = false;
+}
+
+/* Takes what the piece holds, and leaves it empty. */
+static void add_piece(struct backup_writer *writer, struct buffer *piece)
+{
+    if (!writer->threaded) {
+        sha256_add(writer->sum, piece->data, piece->length);
+        piece->length = 0;
+        return;
+    }
+    pthread_mutex_lock(&writer->lock);
+    while (writer->handed.length > 0)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    struct buffer empty = writer->handed;
+    writer->handed = *piece;
+    *piece = empty;
+    pthread_cond_signal(&writer->changed);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* --- pieces ----------------------------------------------------------------------------------- */
+
+static int put_piece(struct backup_writer *writer, struct buffer *piece, struct grid_error *err)
+{
+    int64_t *size = &writer->backup.size_bytes;
+    if (piece->error)
+        return grid_error_set(err, GRID_ENOMEM, "no memory for a backup");
+    if (piece->length == 0)
+        return 0;
+    writer->backup.export_bytes += (int64_t)piece->length;
+    if (writer->compress) {
+        int rc = gzip_pack(piece->data, piece->length, &writer->packed, err);
+        if (rc < 0)
+            return rc;
+        piece->length = 0;
+        piece = &writer->packed;
+    }
+    int failed = file_write_all(writer->fd, piece->data, piece->length);
+    if (failed)
+        return grid_error_errno(err, GRID_EIO, failed, "cannot write a backup to '%s'",
+                                writer->backups->path);
+    if (writer->threaded) /* the disk begins now; its errors are those of the fsync */
+        (void)sync_file_range(writer->fd, *size, (off_t)piece->length, SYNC_FILE_RANGE_WRITE);
+    *size += (int64_t)piece->length;
+    add_piece(writer, piece);
+    return 0;
 }
 
 static int put_filling(struct backup_writer *writer, struct grid_error *err)
 {
-    if (writer->filling.error)
-        return grid_error_set(err, GRID_ENOMEM, "no memory for a backup");
-    int rc = writer->threaded ? hand_over(writer)
-                              : put_piece(writer, &writer->filling, &writer->err);
-    writer->filling.length = 0;
-    if (rc < 0)
+    if (writer->rc == 0)
+        writer->rc = put_piece(writer, &writer->filling, &writer->err);
+    if (writer->rc < 0)
         *err = writer->err;
-    return rc;
+    return writer->rc;
 }
 
 int backup_write(void *opaque, const char *text, size_t length, struct grid_error *err)
@@ -135,28 +149,6 @@ int backup_write(void *opaque, const char *text, size_t length, struct grid_erro
             return rc;
     }
     return 0;
-}
-
-/* The last piece; then nothing is under way any more. */
-static void stop_thread(struct backup_writer *writer)
-{
-    if (!writer->threaded)
-        return;
-    pthread_mutex_lock(&writer->lock);
-    writer->ended = true;
-    pthread_cond_signal(&writer->changed);
-    pthread_mutex_unlock(&writer->lock);
-    pthread_join(writer->thread, NULL);
-    writer->threaded = false;
-}
-
-static int drain(struct backup_writer *writer, struct grid_error *err)
-{
-    int rc = writer->filling.length > 0 || writer->filling.error ? put_filling(writer, err) : 0;
-    stop_thread(writer);
-    if (rc == 0 && writer->rc < 0)
-        *err = writer->err;
-    return rc ?: writer->rc;
 }
 
 /* --- beginning, and giving up ----------------------------------------------------------------- */
@@ -322,9 +314,10 @@ int backup_finish(struct backup_writer *writer, const struct backup_facts *facts
                   struct backup *ret, struct grid_error *err)
 {
     struct backup *backup = &writer->backup;
-    int rc = drain(writer, err);
+    int rc = put_filling(writer, err);
     rc = rc ?: close_synced(writer, &writer->fd, err);
     if (rc == 0) {
+        stop_thread(writer);
         sha256_end(steal(writer->sum), backup->sha256);
         backup->created_us = facts->created_us;
         backup->revision = facts->revision;
