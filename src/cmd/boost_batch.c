@@ -256,13 +256,14 @@ static void tell_unread(struct batch *batch, struct grid_error *err)
     grid_error_wrap(err, "lines %zu to %zu were not done", first, last);
 }
 
-/* For the case that results cannot be printed. */
+/* For the case that results cannot be printed, or no more lines be read. */
 static void note_done(struct batch *batch)
 {
     struct cmd *cmd = batch->cmd;
     if (batch->done > 0)
-        snprintf(cmd->done, sizeof(cmd->done), "%zu lines up to line %zu were done", batch->done,
-                 batch->lines.number);
+        snprintf(cmd->done, sizeof(cmd->done), "%zu line%s up to line %zu %s done", batch->done,
+                 batch->done == 1 ? "" : "s", batch->lines.number,
+                 batch->done == 1 ? "was" : "were");
 }
 
 /* Of each or, with EUNKNOWN, of what may have been done. */
@@ -352,8 +353,8 @@ static int run_chunks(struct batch *batch, struct grid_error *err)
         if (batch->count > 0)
             rc = do_chunk(batch, err);
         if (rc == 0 && read_rc < 0)
-            rc = grid_error_set(err, read_rc, "behind line %zu: %s", batch->lines.number,
-                                why.message);
+            rc = grid_error_set(err, read_rc, "behind line %zu: %s%s%s", batch->lines.number,
+                                why.message, batch->done > 0 ? "; " : "", batch->cmd->done);
     }
     return rc;
 }

@@ -1,4 +1,4 @@
-/* Writing a backup: pieces of the document are packed, summed and written while more is made. */
+/* Writing a backup: the document is packed and written piece by piece as it is made, and summed. */
 #include "host/backup_file.h"
 
 #include "util/gzip.h"
@@ -14,9 +14,9 @@
 #define NAMES_MOST 10000 /* of one second */
 
 /*
- * Taking the sum costs more than all else, so a document of more than one piece has a thread of
- * its own for it, which can do nothing else, and not fail. `handed` is the thread's while it holds
- * something; that and `ended` are used under the lock.
+ * Taking the sum costs more than all else but packing, so a document of more than one piece has a
+ * thread of its own for it, which does nothing else, and cannot fail. `handed` is the thread's
+ * while it holds something; that and `ended` are used under the lock.
  */
 struct backup_writer {
     struct backups *backups;

@@ -104,7 +104,6 @@ int document_same(enum grid_subject subject, const union document_record *a,
 struct reading {
     struct document *document;
     int64_t schema, version;
-    bool has_boosts;
 };
 
 static int no_export(const char *why, struct grid_error *err)

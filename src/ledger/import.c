@@ -84,8 +84,7 @@ static bool is_left_out(enum grid_subject subject, const union document_record *
                && (!record->boost.is_active || record->boost.expires_us <= now_us));
 }
 
-/* A token that this ledger may have given to somebody else is given anew, and so is one that the
- * document's ledger cannot have given: new ones are above its revision only. */
+/* A token that this ledger may have given to somebody else, or may yet give, is given anew. */
 static int renew_token(const struct taking *taking, const struct grid_boost *boost,
                        struct grid_error *err)
 {
@@ -96,6 +95,14 @@ static int renew_token(const struct taking *taking, const struct grid_boost *boo
         return 0;
     now.token = grid_tx_token(tx);
     return grid_tx_put_boost(tx, boost, &now, GRID_EVENT_QUIET, grid_tx_now(tx), NULL, err);
+}
+
+/* One above the document's revision: its ledger has lost that. */
+static void see_token(const struct taking *taking, int64_t token)
+{
+    taking->importing->seen = token;
+    if (taking->importing->import->mode == GRID_IMPORT_MERGE)
+        grid_tx_raise(taking->tx, token); /* those that are given anew are above it, too */
 }
 
 static int take(void *context, size_t index, struct span text, struct grid_error *err)
@@ -110,8 +117,8 @@ static int take(void *context, size_t index, struct span text, struct grid_error
     bool merges = importing->import->mode == GRID_IMPORT_MERGE;
     if (subject == GRID_BOOST && record.boost.token >= GRID_REVISION_MAX / 2)
         return document_bad(subject, index, "its token is too large", err);
-    if (subject == GRID_BOOST && !merges && record.boost.token > importing->seen)
-        importing->seen = record.boost.token; /* of a ledger that has lost its revision */
+    if (subject == GRID_BOOST && record.boost.token > importing->seen)
+        see_token(taking, record.boost.token);
     if (grid_tx_has_put(taking->tx, subject, document_id(subject, &record)))
         return document_bad(subject, index, "an earlier one has the same id", err);
     if (subject == GRID_TICKET && grid_tx_has_put(taking->tx, GRID_BOOST, record.ticket.ticket_id))

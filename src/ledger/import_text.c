@@ -90,7 +90,7 @@ static int is_known(const struct taking *taking, enum grid_subject subject, cons
     if (subject != GRID_NODE)
         return 0;
     int rc = grid_tx_node(taking->tx, id, &node, err);
-    return rc == GRID_ENOTFOUND ? 0 : rc == GRID_ECORRUPT ? 1 : rc ?: 1;
+    return rc == GRID_ENOTFOUND || rc == GRID_ECORRUPT ? 0 : rc ?: 1;
 }
 
 /* 1: the text would be read as a record. */

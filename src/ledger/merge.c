@@ -16,8 +16,8 @@ static int find_there(struct grid_tx *tx, enum grid_subject subject, const char 
     if (subject == GRID_BOOST)
         return grid_tx_boosts(tx, &boost, boost_take, &ret->boost, err);
     if (subject == GRID_NODE) {
-        int rc = grid_tx_node(tx, id, &ret->node, NULL);
-        return rc == GRID_ENOTFOUND ? 0 : rc < 0 ? grid_tx_node(tx, id, &ret->node, err) : 1;
+        int rc = grid_tx_node(tx, id, &ret->node, err);
+        return rc == GRID_ENOTFOUND ? 0 : rc < 0 ? rc : 1;
     }
     ret->policy = *grid_tx_policy(tx);
     int rc = policy_record_is_default(&ret->policy, err);

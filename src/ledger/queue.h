@@ -13,6 +13,9 @@ void queue_release(struct queue *queue);
 #define auto_queue __attribute__((cleanup(queue_release)))
 int queue_read(struct grid_tx *tx, struct queue *ret, struct grid_error *err);
 
+/* Why settling withdraws a ticket whose lease is over. */
+#define QUEUE_LAPSED "its waiter is gone"
+
 /* The request that a ticket stands for; points into it. */
 void queue_request(const struct grid_ticket *ticket, struct grid_request *ret);
 

@@ -122,8 +122,7 @@ static int drop_tickets(struct grid_tx *tx, struct grid_error *err)
     int rc = queue_read(tx, &queue, err);
     for (size_t i = 0; rc == 0 && i < queue.count; i++)
         if (queue.at[i].expires_us <= grid_tx_now(tx))
-            rc = grid_tx_put_ticket(tx, &queue.at[i], GRID_EVENT_WITHDRAWN, "its waiter is gone",
-                                    err);
+            rc = grid_tx_put_ticket(tx, &queue.at[i], GRID_EVENT_WITHDRAWN, QUEUE_LAPSED, err);
     return rc;
 }
 

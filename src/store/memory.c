@@ -223,8 +223,8 @@ static int memory_records(void *opaque, grid_record_fn fn, void *context, struct
         node_record_write(&json, (struct span){0}, &ledger->nodes[i]);
         rc = hand_over(GRID_NODE, &text, fn, context, err);
     }
-    int is_default = policy_record_is_default(&ledger->policy, err);
-    if (rc == 0 && is_default < 0)
+    int is_default = rc < 0 ? rc : policy_record_is_default(&ledger->policy, err);
+    if (is_default < 0)
         rc = is_default;
     if (rc == 0 && !is_default) {
         struct json json = json_begin(&text, 1);

@@ -213,6 +213,26 @@ Test(wait, a_ticket_can_be_released)
     cr_expect_eq(cli_boosts(), 1);
 }
 
+/* Somebody's clock is ahead, or ours stood still: the ticket lapses while its waiter lives. */
+Test(wait, goes_on_when_its_ticket_lapsed)
+{
+    struct cli_child waiter;
+    struct cli_result result;
+
+    hold_gpu("");
+    waiter = cli_start("boost request borrower gpu 1 --wait");
+    expect_waiting(1);
+    cli_time("+40s");
+    cli_expect(cli("boost cleanup"), 0);
+    cli_time(NULL);
+    cli_has(cli("boost history --event withdrawn").out, "its waiter is gone");
+    expect_waiting(1);
+    cli_expect(cli("boost release --all --yes"), 0);
+    result = cli_wait(waiter);
+    cli_expect(result, 0);
+    cr_expect_eq(cli_boosts(), 1);
+}
+
 /* A victim has a grace, and its successor starts when that is over. */
 Test(wait, for_the_start_of_what_preempts)
 {

@@ -272,6 +272,23 @@ Test(dump, takes_tokens_above_the_revision)
     cr_expect_gt(done.revision, 41);
 }
 
+/* Whoever has seen such a token turns down all that are not above it. */
+Test(dump, gives_merged_tokens_above_the_revision_anew)
+{
+    grid_auto_buffer struct buffer document = BUFFER_INIT, after = BUFFER_INIT;
+    struct grid_imported done;
+    struct grid_error err;
+    write_state(&here, "{\"boosts\": [\n" BOOST("aaaa-1", ", \"token\": 41") "]}");
+    write_state(&there, "{\"boosts\": [\n" BOOST("bbbb-1", ", \"token\": 3") "], \"revision\": 4}");
+    export_to(here.url, &document);
+    cr_assert_eq(import_from(there.url, &document, GRID_IMPORT_MERGE, &done, &err), 0, "%s",
+                 err.message);
+    export_to(there.url, &after);
+    cr_expect(strstr(after.data, "\"token\": 42") && !strstr(after.data, "\"token\": 41"), "%s",
+              after.data);
+    cr_expect_gt(done.revision, 41);
+}
+
 /* What is replaced may be damaged: its bytes are kept, and it is one commit. */
 Test(dump, replaces_what_cannot_be_read)
 {

@@ -48,11 +48,13 @@ static const struct {
      "wait first t cpu 4 for 30\n"
      "> at 0.4\n"
      "told first\nis first active a 0.4 30.4\n"},
-    {"the place is lost when the waiter slept too long", FULL
-     "wait first t cpu 4 for 30 => timeout\n"
+    {"a waiter that slept too long loses its place, and takes another", FULL
+     "wait first t cpu 4 for 30\n"
      "> at 0.6\n"
      "> ahead 0.6\n"
-     "gone first\nlast first withdrawn waiter is gone\n"},
+     "> last first withdrawn waiter is gone\n"
+     "> release busy\n"
+     "told first\nboosts 1\n"},
     {"what never fits does not wait", FULL "wait first t cpu 5 for 30 => never\ngone first\n"},
     {"nor does what can never fit any more", FULL
      "wait first t cpu 4 for 30 => never\n"

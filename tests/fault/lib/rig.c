@@ -32,6 +32,7 @@ struct rig rig_begin(const char *name, const char *work)
     struct rig rig = {.name = name, .work = work};
     const char *torture = getenv("TORTURE"), *seed = getenv("SEED"), *program = getenv("GRID_BIN");
     rig.full = torture && strcmp(torture, "full") == 0;
+    rig.all = rig.full && getenv("TORTURE_ALL");
     rig.seed = seed ? (unsigned)strtoul(seed, NULL, 10) : (unsigned)time(NULL);
     if (!realpath(program ? program : "build/grid", rig.program))
         err(1, "%s", program ? program : "build/grid");

@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads TORTURE and SEED of the environment: quick unless TORTURE is "full". `program` is that of
+/* Reads TORTURE, TORTURE_ALL and SEED of the environment: quick unless TORTURE is "full". `program` is that of
  * GRID_BIN; `work` a directory that the caller made, for everything. */
 struct rig {
     const char *name; /* of the part */
     const char *work;
     char program[4096];
-    bool full;
+    bool full, all;
     unsigned seed;
 };
 struct rig rig_begin(const char *name, const char *work);
