@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads TORTURE, TORTURE_ALL and SEED of the environment: quick unless TORTURE is "full". `program` is that of
- * GRID_BIN; `work` a directory that the caller made, for everything. */
+/* Reads TORTURE, TORTURE_ALL and SEED of the environment: quick unless TORTURE is "full". `program`
+ * is that of GRID_BIN; `work` a directory that the caller made, for everything. */
 struct rig {
     const char *name; /* of the part */
     const char *work;
