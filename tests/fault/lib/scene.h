@@ -43,6 +43,9 @@ struct scene {
 };
 
 #define SCENE_NEXT "boost request m gpu 1 -q --reason next"
+/* What comes after that, in each ledger; and where backups are made, which tidy themselves. */
+#define SCENE_AFTER "policy set default_duration=2h -q"
+#define SCENE_BACKUP "backup create --name after -q"
 
 extern const struct template scene_templates[];
 extern const struct scene scenes[];

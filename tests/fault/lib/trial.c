@@ -103,6 +103,17 @@ static int states_of(const struct scene *scene)
     return scene->flags & SCENE_UNSEEN ? 0 : scene->commits ? scene->commits : 1;
 }
 
+/* After a scene its next commands; after those the same, where they can be given twice. */
+static void begin_next(struct trial *trial, bool is_second)
+{
+    const struct scene *scene = trial->scene;
+    const char *next = scene->next ? scene->next : SCENE_NEXT;
+    bool is_backup = strstr(next, "backup create"), again = scene->next && !strstr(next, " add ");
+    trial->next = !is_second ? next : is_backup ? SCENE_BACKUP : again ? next : SCENE_AFTER;
+    trial->then = is_second && scene->then ? SCENE_AFTER : scene->then;
+    trial->says = !is_second ? scene->says : scene->next ? " was " : NULL;
+}
+
 void trial_begin(struct trial *trial, const struct rig *rig, const struct scene *scene,
                  const char *directory, const char *words, const char *name)
 {
@@ -112,6 +123,7 @@ void trial_begin(struct trial *trial, const struct rig *rig, const struct scene 
     rig_format(trial->name, sizeof(trial->name), "%s", name);
     rig_format(trial->directory, sizeof(trial->directory), "%s", directory);
     rig_format(trial->words, sizeof(trial->words), "%s", words);
+    begin_next(trial, strcmp(words, scene->words) != 0);
     if (trial->flags & SCENE_DAMAGED)
         trial->bytes = rig_read(RIG_PATH("%s/resource_boosts.json", directory), &trial->length);
     rig_format(here, sizeof(here), "%s/point-r", rig->work);
@@ -200,8 +212,8 @@ int trial_state(const struct trial *trial, const char *directory)
 
 bool trial_named(const struct trial *trial, const char *directory, const char *message)
 {
-    if (trial->scene->says)
-        return strstr(message, trial->scene->says) != NULL;
+    if (trial->says)
+        return strstr(message, trial->says) != NULL;
     struct view view = view_take(directory);
     bool named = false;
     for (const char *id = view_next_id(message); id && !named; id = view_next_id(id + 1))
@@ -319,15 +331,14 @@ static void go_on(const struct judging *judging, const char *words)
 static void judge_next(const struct judging *judging)
 {
     const struct trial *trial = judging->trial;
-    const char *next = trial->scene->next ? trial->scene->next : SCENE_NEXT;
     struct view before = view_take(judging->directory);
-    go_on(judging, next);
-    if (trial->scene->then)
-        go_on(judging, trial->scene->then);
+    go_on(judging, trial->next);
+    if (trial->then)
+        go_on(judging, trial->then);
     struct view after = view_take(judging->directory);
     if (after.temporaries > 0)
         violation(judging, "%zu temporary files are left", after.temporaries);
-    if (strcmp(next, trial->scene->words) == 0 && !trial->scene->then
+    if (strcmp(trial->next, trial->words) == 0 && !trial->then
         && find_view(trial, after.text) != (int)trial->views_count - 1)
         violation(judging, "another state after the same command again");
     for (const char *id = view_next_id(before.ledger); id; id = view_next_id(id + 1))

@@ -10,6 +10,7 @@ struct trial {
     char name[160];       /* as it is named in violations, and on the command line */
     char directory[4096]; /* the ledger before: copied for each point */
     char words[4096];     /* with DIR for where it is */
+    const char *next, *then, *says; /* as the scene's; of the second of two, its own */
     unsigned flags;       /* enum scene_flag */
     char *old;            /* the view before, as it is */
     char **views;         /* masked: before, after each commit */
@@ -21,7 +22,8 @@ struct trial {
     size_t length;
 };
 
-/* Runs the words once in a copy of the directory. A scene that makes another number of states than
+/* Runs the words once in a copy of the directory; with words that are not the scene's it is what
+ * comes second, after a fault in the scene. A scene that makes another number of states than
  * its row says is a violation. */
 void trial_begin(struct trial *trial, const struct rig *rig, const struct scene *scene,
                  const char *directory, const char *words, const char *name);
@@ -43,7 +45,7 @@ bool trial_can_fail(long call);
 /* Where the state of the ledger in `directory` is in trial->views; -1: in none. */
 int trial_state(const struct trial *trial, const char *directory);
 
-/* Does a message of status 1 name what was done: what the scene says, or an id of the ledger? */
+/* Does a message of status 1 name what was done: what its row says, or an id of the ledger? */
 bool trial_named(const struct trial *trial, const char *directory, const char *message);
 
 /* Copies the ledger to `directory` and runs the command with the fault. Returns where the state is
