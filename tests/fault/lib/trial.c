@@ -338,7 +338,7 @@ static void judge_next(const struct judging *judging)
     struct view after = view_take(judging->directory);
     if (after.temporaries > 0)
         violation(judging, "%zu temporary files are left", after.temporaries);
-    if (strcmp(trial->next, trial->words) == 0 && !trial->then
+    if (strcmp(trial->next, trial->scene->words) == 0 && !trial->then
         && find_view(trial, after.text) != (int)trial->views_count - 1)
         violation(judging, "another state after the same command again");
     for (const char *id = view_next_id(before.ledger); id; id = view_next_id(id + 1))
