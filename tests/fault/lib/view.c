@@ -144,8 +144,10 @@ static void hide_size(char *text)
 {
     static const char key[] = "\"size_bytes\": ";
     char *at = strstr(text, ".gz\"") ? strstr(text, key) : NULL;
-    for (at = at ? at + strlen(key) : NULL; at && isdigit((unsigned char)*at); at++)
-        *at = '#';
+    if (!at)
+        return;
+    at += strlen(key);
+    memmove(at, at + strspn(at, "0123456789"), strlen(at + strspn(at, "0123456789")) + 1);
 }
 
 static void add_file(struct buffer *out, const FTSENT *entry, size_t root)
