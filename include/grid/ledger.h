@@ -121,11 +121,13 @@ int grid_ledger_request(struct grid_store *store, const struct grid_request *req
  * `wait_us` are over (ETIMEOUT) or `stop_fd` (-1: none) is readable (EINTERRUPTED), and what waits
  * is withdrawn. Also waits for the start of what was granted to start later (a pre-empting
  * request). GRID_NEVER: no time-out. A second call with the request id of a ticket that waits joins
- * it, and leaves without it. `queued` (may be NULL) is told once that the waiting begins: position
- * from 1 (0: granted, to start later), and the promised start or GRID_NEVER. Killed while waiting:
- * the ticket, or the boost that it got, lapses after GRID_TICKET_LEASE.
- * Errors as above, and: ETIMEOUT: it did not fit in time, or this process slept so long that its
- * place was lost; EINTERRUPTED: stop_fd.
+ * it, and leaves without it. `queued` (may be NULL) is told that the waiting begins: position from
+ * 1 (0: granted, to start later), and the promised start or GRID_NEVER. Killed while waiting: the
+ * ticket, or the boost that it got, lapses after GRID_TICKET_LEASE. Where it lapses while this
+ * process lives (it slept, or the clock was set forward), another ticket is taken, the last of its
+ * priority, and `queued` told again; but with a request id not after a boost that it got.
+ * Errors as above, and: ETIMEOUT: it did not fit in time, or the ticket was withdrawn, or what it
+ * got released, by somebody else, or that lapsed with a request id; EINTERRUPTED: stop_fd.
  */
 struct grid_waiting {
     int64_t wait_us;
